@@ -158,11 +158,14 @@ func (p *pipe) writeOctets(b []byte, onCut func(Cut)) (n int, err error) {
 		p.writers.wake()
 	}()
 	for {
+		if n > 0 && len(b) == 0 {
+			return n, nil
+		}
 		if err := p.writeError(); err != nil {
 			return n, err
 		}
 		if len(b) == 0 {
-			return n, nil
+			return 0, nil
 		}
 		k := min(p.cfg.Buffer-p.ring.size-p.lost, len(b))
 		if k <= 0 {
