@@ -1,0 +1,48 @@
+package mxdns
+
+import (
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestLookupRelays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, newZone(t,
+			"relay.example. 300 IN MX 20 c.relay.example.",
+			"relay.example. 300 IN MX 10 a.relay.example.",
+			"a.relay.example. 120 IN A 192.0.2.1",
+			"a.relay.example. 120 IN A 192.0.2.2",
+			"a.relay.example. 90 IN AAAA 2001:db8::1",
+			"c.relay.example. 600 IN A 192.0.2.3",
+		))
+		relays := lookupRelays(t, r, "Relay.Example")
+		wantHosts(t, relays, "a.relay.example 2001:db8::1 192.0.2.1 192.0.2.2, c.relay.example 192.0.2.3")
+		if relays.Implicit || relays.Stale || len(relays.Warnings)+len(relays.Skipped) > 0 {
+			t.Errorf("got %+v, want neither implicit nor stale, and nothing to warn of", relays)
+		}
+		wantExpires(t, relays.Expires, time.Minute) // of the AAAA records that c does not have
+	})
+}
+
+func TestLookupRelaysOverLoopback(t *testing.T) {
+	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", pc.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, pc, l, newZone(t,
+		"relay.example. 300 IN MX 10 a.relay.example.",
+		"a.relay.example. 300 IN A 192.0.2.1",
+	))
+	r, err := New(Config{Servers: []string{pc.LocalAddr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	wantHosts(t, lookupRelays(t, r, "relay.example."), "a.relay.example 192.0.2.1")
+}
