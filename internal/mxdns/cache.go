@@ -80,6 +80,8 @@ type pending struct {
 	flight *flight // nil: result and err say it
 	result         // with a flight: the last good answer, if stale is set
 	err    error
+
+	patience time.Time // until when a last good answer is kept back
 }
 
 // begin looks a question up, and sends it on its way if need be, without waiting.
@@ -115,7 +117,12 @@ func (c *cache) begin(q question) pending {
 		c.stats.misses.Add(1)
 		c.sendLocked(q, e)
 	}
-	p.flight, p.result = e.flight, old
+	p.result = old
+	if ok && e.failure != nil {
+		c.stats.stale.Add(1) // servers failed before: nobody waits for them to do so again
+		return p
+	}
+	p.flight, p.patience = e.flight, now.Add(clientResponse)
 	return p
 }
 
@@ -127,12 +134,15 @@ func (p pending) wait(ctx context.Context) (result, error) {
 	}
 	var impatient <-chan time.Time
 	if p.stale {
-		t := time.NewTimer(clientResponse)
+		t := time.NewTimer(time.Until(p.patience))
 		defer t.Stop()
 		impatient = t.C
 	}
 	select {
 	case <-p.flight.done:
+		if p.flight.stale {
+			p.cache.stats.stale.Add(1)
+		}
 		return p.flight.result, p.flight.err
 	case <-impatient:
 		p.cache.stats.stale.Add(1)
@@ -172,8 +182,11 @@ func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
 		e.failure = q.fail(kind, err)
 		if old, ok := e.staleAt(now); ok {
 			e.retry = now.Add(failureRecheck)
+			if now.Before(e.expires) { // it was asked ahead: once more when the answer has expired
+				e.retry = earliest(e.retry, e.expires)
+			}
 			f.result = old
-			f.expires, f.cause = e.retry, e.failure
+			f.expires = e.retry
 		} else {
 			e.retry = now.Add(failureTTL)
 			f.err = e.failure
@@ -184,24 +197,21 @@ func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
 		f.result = e.resultAt(now)
 	}
 	e.flight = nil
-	closed, result, failure := c.closed, f.result, f.err
+	closed := c.closed
 	c.mu.Unlock()
 	close(f.done)
 
 	switch {
 	case closed:
-	case failure != nil:
+	case f.err != nil:
 		c.stats.failures.Add(1)
 		c.logger.Warn("DNS lookup failed", "type", q.typeName(), "name", bare(q.name), "error", err)
 	case err != nil:
 		c.stats.failures.Add(1)
-		if result.stale {
-			c.stats.stale.Add(1)
-		}
 		if !failedBefore {
 			c.logger.Warn("DNS lookup failed, the last good answer is kept", "type", q.typeName(), "name", bare(q.name), "error", err)
 		}
-	case result.status == noDomain && result.good != nil && !goneBefore:
+	case a.status == noDomain && f.good != nil && !goneBefore:
 		c.logger.Warn("name has vanished from DNS", "type", q.typeName(), "name", bare(q.name))
 	case failedBefore:
 		c.logger.Info("DNS lookup works again", "type", q.typeName(), "name", bare(q.name))

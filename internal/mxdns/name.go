@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -24,6 +25,9 @@ func canonical(name string) (string, error) {
 	}
 	if _, err := netip.ParseAddr(strings.Trim(trimmed, "[]")); err == nil {
 		return "", errors.New("is an IP address: a domain name is needed")
+	}
+	if !utf8.ValidString(trimmed) {
+		return "", errors.New("is not UTF-8")
 	}
 	if !isASCII(trimmed) {
 		// RFC 5890 §2.3.2.1: what users write as U-labels goes into DNS as A-labels.

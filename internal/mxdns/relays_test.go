@@ -9,7 +9,7 @@ import (
 
 func TestLookupRelays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, newZone(t,
+		r := begin(t, newZone(t,
 			"relay.example. 300 IN MX 20 c.relay.example.",
 			"relay.example. 300 IN MX 10 a.relay.example.",
 			"a.relay.example. 120 IN A 192.0.2.1",

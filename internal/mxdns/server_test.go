@@ -167,8 +167,8 @@ func resolver(t testing.TB, n *memnet.Network, cfg Config) *Resolver {
 	return r
 }
 
-// start returns a Resolver over a network of its own, in which z serves.
-func start(t testing.TB, z *zone) *Resolver {
+// begin returns a Resolver over a network of its own, in which z serves.
+func begin(t testing.TB, z *zone) *Resolver {
 	t.Helper()
 	n := memnet.New(memnet.Config{})
 	serve(t, n, nameServer, z)

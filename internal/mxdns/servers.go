@@ -29,20 +29,18 @@ type roster struct {
 
 // parseServer reads "ip", "ip:port" or "[ipv6]:port".
 func parseServer(s string) (string, error) {
-	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
-		return netip.AddrPortFrom(ip, 53).String(), nil
+	host, port := s, "53"
+	if h, p, err := net.SplitHostPort(s); err == nil {
+		host, port = h, p
+	} else if inner, ok := strings.CutPrefix(s, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
 	}
-	host, port, err := net.SplitHostPort(s)
-	if err == nil {
-		var ip netip.Addr
-		if ip, err = netip.ParseAddr(host); err == nil {
-			var n uint64
-			if n, err = strconv.ParseUint(port, 10, 16); err == nil && n != 0 {
-				return netip.AddrPortFrom(ip, uint16(n)).String(), nil
-			}
-		}
+	ip, err := netip.ParseAddr(host)
+	n, portErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || portErr != nil || n == 0 || strings.ContainsAny(ip.Zone(), "[]:") {
+		return "", fmt.Errorf("name server %q: give an IP address, with or without a port: 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353", s)
 	}
-	return "", fmt.Errorf("name server %q: give an IP address, with or without a port: 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:5353", s)
+	return netip.AddrPortFrom(ip, uint16(n)).String(), nil
 }
 
 // servers knows the name servers and which of them answered last. It is safe for concurrent use.
