@@ -197,6 +197,9 @@ func (c *Codec) Decode(address string) (Token, error) {
 	return t, nil
 }
 
+// Domain returns the domain of the return paths, in lower case.
+func (c *Codec) Domain() string { return c.domain }
+
 // tokenText finds the token in a local part: behind the prefix, or before the
 // random part of a Message-ID.
 func (c *Codec) tokenText(local string) (text string, ours bool) {
