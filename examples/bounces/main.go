@@ -1,74 +1,69 @@
 // Command bounces shows what bounces, complaints and automatic replies say.
 //
-//	bounces [-json] FILE|DIR…     reads .eml files, Maildirs and mboxes
-//	bounces -listen 127.0.0.1:2424 [-lmtp] …   runs the receiver
+//	go run ./examples/bounces [-json] FILE|DIR…
+//
+// reads .eml files, mboxes and Maildirs and prints a table, or with -json one
+// line a file. A FILE "-" is the standard input. With
+//
+//	go run ./examples/bounces -listen 127.0.0.1:2424 -domain bounce.example.com -key FILE
+//
+// it runs the receiver instead, over LMTP (-smtp for SMTP), and prints each
+// event; -policy adds the policy service for the Postfix in front of it.
 package main
 
 import (
-	"encoding/json"
+	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
-
-	"github.com/mxsend/go-mxsend/verp/bounce"
+	"os/signal"
+	"syscall"
 )
 
 func main() {
-	enc := json.NewEncoder(os.Stdout)
-	for _, name := range os.Args[1:] {
-		if name == "-json" {
-			continue
-		}
-		f, err := os.Open(name)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		r, err := bounce.Parse(f)
-		f.Close()
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		enc.Encode(result(name, r))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bounces:", err)
+		os.Exit(1)
 	}
 }
 
-type line struct {
-	File         string      `json:"file"`
-	Kind         string      `json:"kind"`
-	Recipients   []recipient `json:"recipients"`
-	FeedbackType string      `json:"feedback_type,omitempty"`
-}
-
-type recipient struct {
-	Recipient string `json:"recipient"`
-	Action    string `json:"action"`
-	Status    string `json:"status"`
-	Code      int    `json:"code"`
-	Hard      bool   `json:"hard"`
-	Category  string `json:"category"`
-}
-
-func result(name string, r *bounce.Report) line {
-	l := line{File: name, Kind: kind(r.Kind), FeedbackType: r.FeedbackType, Recipients: []recipient{}}
-	for _, x := range r.Recipients {
-		l.Recipients = append(l.Recipients, recipient{x.Address, x.Action, x.Status, x.Code, x.Category.Hard(), x.Category.String()})
+// run is main with its world passed in.
+func run(ctx context.Context, args []string, out io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("bounces", flag.ContinueOnError)
+	flags.BoolVar(&o.json, "json", false, "print one JSON object a line")
+	flags.StringVar(&o.listen, "listen", "", "run the receiver on this `address`")
+	flags.StringVar(&o.policy, "policy", "", "with -listen: answer Postfix's policy requests on this `address`")
+	flags.BoolVar(&o.smtp, "smtp", false, "with -listen: speak SMTP instead of LMTP")
+	flags.StringVar(&o.domain, "domain", "bounce.example.com", "with -listen: the `domain` of the return paths")
+	flags.StringVar(&o.prefix, "prefix", "b", "with -listen: the `prefix` of the return paths")
+	flags.StringVar(&o.key, "key", "", "with -listen: a `file` that holds the secret; without one, a new secret is made")
+	flags.Func("feedback", "with -listen: an `address` enrolled for complaints; may be repeated", func(s string) error {
+		o.feedback = append(o.feedback, s)
+		return nil
+	})
+	flags.Func("relay", "the `name` of a relay of your own; may be repeated", func(s string) error {
+		o.relays = append(o.relays, s)
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	return l
+	if o.listen != "" {
+		return receive(ctx, o, out)
+	}
+	if flags.NArg() == 0 {
+		return fmt.Errorf("name a file or directory to read, or -listen an address (-h for help)")
+	}
+	return read(o, flags.Args(), out)
 }
 
-func kind(k bounce.Kind) string {
-	switch k {
-	case bounce.Failed:
-		return "bounce"
-	case bounce.Delayed:
-		return "delayed"
-	case bounce.Delivered, bounce.Relayed, bounce.Expanded:
-		return "delivered"
-	case bounce.Complaint:
-		return "complaint"
-	case bounce.AutoReply:
-		return "autoreply"
-	}
-	return "none"
+type options struct {
+	json, smtp          bool
+	listen, policy      string
+	domain, prefix, key string
+	feedback, relays    []string
 }

@@ -20,14 +20,44 @@ func (m *message) deliveryStatus(r *Report) bool {
 			found = readStatusFields(r, p.body) || found
 		}
 	}
-	if !found {
+	if !found || !usable(r.Recipients) {
 		return false
 	}
-	for i := range r.Recipients {
-		finish(&r.Recipients[i], "")
-	}
+	m.explain(r)
 	r.conclude()
 	return true
+}
+
+// explain finishes the recipients of a DSN with what its text adds: the command
+// that was refused, and a reason where the fields have none.
+func (m *message) explain(r *Report) {
+	text, _ := m.noticeText()
+	about := make(map[string]*candidate)
+	for _, c := range scanCandidates(text) {
+		about[strings.ToLower(c.address)] = c
+	}
+	for i := range r.Recipients {
+		rcpt := &r.Recipients[i]
+		f := facts{comment: rcpt.Evidence}
+		c := about[strings.ToLower(rcpt.Address)]
+		if c == nil {
+			c = about[strings.ToLower(rcpt.Original)]
+		}
+		if c != nil {
+			for _, s := range c.segments {
+				if f.stage == "" {
+					f.stage = stageOf(s)
+				}
+			}
+			if rcpt.Diagnostic == "" {
+				rcpt.Diagnostic = explanation(c.segments)
+			}
+		}
+		if len(r.Recipients) == 1 {
+			f.context = text
+		}
+		finish(rcpt, f)
+	}
 }
 
 // readStatusFields reads the groups of fields of a delivery-status part
@@ -104,6 +134,13 @@ func readStatusField(r *Report, cur *Recipient, seen *statusFields, f field) {
 		cur.Action, seen.action = normalAction(value), true
 	case "status":
 		cur.Status, seen.status = findStatus(value), true
+		if _, comment, ok := strings.Cut(value, "("); ok { // RFC 3464 §2.3.4 allows one
+			cur.Evidence = strings.TrimSuffix(comment, ")")
+		}
+	case "x-powermta-bouncecategory":
+		if cur.Evidence == "" {
+			cur.Evidence = strings.ReplaceAll(value, "-", " ")
+		}
 	case "remote-mta":
 		cur.RemoteMTA = typedValue(value)
 	case "diagnostic-code":

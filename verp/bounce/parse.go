@@ -64,6 +64,8 @@ func (m *message) report(depth int) *Report {
 	switch {
 	case m.feedback(r):
 	case m.deliveryStatus(r):
+	case m.ses(r):
+	case m.notice(r):
 	}
 	m.original(r)
 	if r.Kind == NotABounce && r.FeedbackType == "" {
