@@ -64,7 +64,7 @@ func (cfg *Config) signer() (*Signer, error) {
 	if s.names, err = newNameTable(cfg.Headers); err != nil {
 		errs = append(errs, err)
 	}
-	s.oneClick = s.names.lookup([]byte("list-unsubscribe")).signed && s.names.lookup([]byte("list-unsubscribe-post")).signed
+	s.oneClick = s.names.signs("list-unsubscribe") && s.names.signs("list-unsubscribe-post")
 	lifetime := cfg.QueueLifetime
 	if lifetime == 0 {
 		lifetime = DefaultQueueLifetime

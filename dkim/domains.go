@@ -66,7 +66,7 @@ func (d *DomainSigner) find(domain []byte) []*Signer {
 }
 
 // fromOnly knows no field but From.
-var fromOnly = &nameTable{known: map[string]fieldName{"from": {spelling: "From", role: roleFrom}}}
+var fromOnly = tableOf(fieldName{lower: "from", spelling: "From", role: roleFrom})
 
 // fromDomain returns the domain of the first address in From. The rest of the header is left for
 // Sign to judge.

@@ -1,6 +1,9 @@
 package dkim
 
 import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/base64"
 	"strconv"
 )
@@ -42,26 +45,23 @@ func (w *fieldWriter) tag(name, value string) {
 	w.put(";")
 }
 
-// number is tag for a count of seconds.
-func (w *fieldWriter) number(name string, n int64) {
-	var digits [20]byte
-	if w.column+len(name)+15 > foldAt {
-		w.fold()
-	} else {
-		w.put(" ")
+// times writes the tags t= and, where lifetime is not zero, x=, on a line of their own.
+func (w *fieldWriter) times(now, lifetime int64) {
+	w.fold()
+	from := len(w.raw)
+	w.raw = append(w.raw, "t="...)
+	w.raw = strconv.AppendInt(w.raw, now, 10)
+	if lifetime > 0 {
+		w.raw = append(w.raw, "; x="...)
+		w.raw = strconv.AppendInt(w.raw, now+lifetime, 10)
 	}
-	w.put(name)
-	w.put("=")
-	text := strconv.AppendInt(digits[:0], n, 10)
-	w.raw = append(w.raw, text...)
-	w.canon = append(w.canon, text...)
-	w.column += len(text)
-	w.put(";")
+	w.raw = append(w.raw, ';')
+	w.canon = append(w.canon, w.raw[from:]...)
 }
 
 // names writes the tag h=: the signed fields of h from the last to the first, which is the order in
 // which a verifier picks repeated ones (RFC 6376 §5.4.2), then the oversigned names.
-func (w *fieldWriter) names(content []byte, h *header, tail string) {
+func (w *fieldWriter) names(content []byte, h *header, table *nameTable) {
 	w.fold()
 	w.put("h=")
 	first := true
@@ -70,43 +70,40 @@ func (w *fieldWriter) names(content []byte, h *header, tail string) {
 		if !f.signed {
 			continue
 		}
-		if !first {
-			w.put(":")
-		}
+		w.name(first, f.nameLen)
 		first = false
-		if w.column+f.nameLen+1 > foldAt {
-			w.fold()
-		}
 		from := len(w.raw)
-		for _, c := range content[f.start : f.start+f.nameLen] {
-			w.raw = append(w.raw, fieldNameOctets[c])
-		}
+		w.raw = f.appendName(w.raw, content, table)
 		w.canon = append(w.canon, w.raw[from:]...)
-		w.column += f.nameLen
 	}
-	for start := 0; start < len(tail); {
-		end := start
-		for end < len(tail) && tail[end] != ':' {
-			end++
-		}
-		w.put(":")
-		if w.column+end-start+1 > foldAt {
-			w.fold()
-		}
-		w.put(tail[start:end])
-		start = end + 1
+	for _, name := range table.tail {
+		w.name(first, len(name))
+		w.raw = append(w.raw, name...)
+		w.canon = append(w.canon, name...)
 	}
 	w.put(";")
 }
 
-// bodyHash writes the tag bh=.
+// name makes room for a name of n octets in h=.
+func (w *fieldWriter) name(first bool, n int) {
+	if !first {
+		w.put(":")
+	}
+	if w.column+n+1 > foldAt {
+		w.fold()
+	}
+	w.column += n
+}
+
+// bodyHash writes the tag bh= and the beginning of b=.
 func (w *fieldWriter) bodyHash(hash []byte) {
-	w.fold()
-	w.put("bh=")
+	w.raw = append(w.raw, "\r\n\tbh="...)
+	w.canon = append(w.canon, " bh="...)
 	from := len(w.raw)
 	w.raw = base64.StdEncoding.AppendEncode(w.raw, hash)
 	w.canon = append(w.canon, w.raw[from:]...)
-	w.put(";")
+	w.raw = append(w.raw, ";\r\n\tb="...)
+	w.canon = append(w.canon, "; b="...)
 }
 
 // appendFolded appends the value of b=, which begins at column 3, and the final CRLF.
@@ -118,4 +115,15 @@ func appendFolded(dst, text []byte) []byte {
 	}
 	dst = append(dst, text...)
 	return append(dst, '\r', '\n')
+}
+
+// fieldRoom is how many octets a field takes behind its first tags, without h=.
+func fieldRoom(public crypto.PublicKey) int {
+	size := ed25519.SignatureSize
+	if p, ok := public.(*rsa.PublicKey); ok {
+		size = p.Size()
+	}
+	text := base64.StdEncoding.EncodedLen(size)
+	const times, bodyHash, end = 40, 60, 2
+	return times + bodyHash + end + text + text/(foldAt-1)*len("\r\n\t")
 }

@@ -1,9 +1,5 @@
 package dkim
 
-import (
-	"strings"
-)
-
 // eachFromDomain calls yield with the domain of every address in the value of a From field (RFC 5322
 // §3.4, with groups and the obsolete routes). It reports false where the value is not one or more
 // addresses, or where yield did. It is strict where readers differ: an unquoted "@" in a display
@@ -95,7 +91,7 @@ func addressDomain(value []byte, i int) (domain []byte, next int) {
 		}
 		i++
 	} else {
-		for i < len(value) && !isSpace(value[i]) && !strings.ContainsRune(`()<>@,;:\"[]`, rune(value[i])) {
+		for i < len(value) && !isSpace(value[i]) && !special[value[i]] {
 			i++
 		}
 	}
@@ -146,3 +142,7 @@ func skipQuoted(value []byte, i int) int {
 	}
 	return -1
 }
+
+// special holds the octets that end a domain.
+var special = [256]bool{'(': true, ')': true, '<': true, '>': true, '@': true, ',': true, ';': true,
+	':': true, '\\': true, '"': true, '[': true, ']': true}

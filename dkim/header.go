@@ -9,8 +9,9 @@ const (
 
 // field is one field of the header: offsets into the content.
 type field struct {
-	start, colon, end int // end is behind the last line's text, before its CRLF
-	nameLen           int // white space may stand between name and colon
+	start, colon, end int   // end is behind the last line's text, before its CRLF
+	nameLen           int   // white space may stand between name and colon
+	known             uint8 // index into the table of names; 0: not there
 	role              role
 	signed            bool
 	plain             bool // one line without runs of white space
@@ -21,6 +22,7 @@ type header struct {
 	fields []field
 	body   int // offset of the body
 	lines  int // lines before the body, for the number of a line at fault
+	name   [maxLine]byte
 }
 
 // scan walks over the header of content and refuses what a relay would mangle. It keeps no
@@ -28,7 +30,6 @@ type header struct {
 func (h *header) scan(content []byte, names *nameTable) error {
 	h.fields = h.fields[:0]
 	h.lines = 0
-	var lower [64]byte
 	for at := 0; ; {
 		h.lines++
 		if len(content) >= at+2 && content[at] == '\r' && content[at+1] == '\n' {
@@ -55,14 +56,14 @@ func (h *header) scan(content []byte, names *nameTable) error {
 			continue
 		}
 		f := field{start: at, end: end, plain: plain}
-		name := lower[:0]
+		lower := &h.name
 		i := at
-		for ; i < end; i++ {
+		for ; i < end && i-at < len(lower); i++ {
 			c := fieldNameOctets[content[i]]
 			if c == 0 {
 				break
 			}
-			name = append(name, c)
+			lower[i-at] = c
 		}
 		f.nameLen = i - at
 		for i < end && isBlank(content[i]) { // RFC 5322 §4.5 allows white space here
@@ -72,8 +73,12 @@ func (h *header) scan(content []byte, names *nameTable) error {
 			return &Refusal{Reason: MalformedField, Line: h.lines}
 		}
 		f.colon = i
-		known := names.lookup(name)
-		f.role, f.signed = known.role, known.signed
+		if f.known = names.find(lower[:f.nameLen]); f.known > 0 {
+			known := &names.known[f.known]
+			f.role, f.signed = known.role, known.signed
+		} else {
+			f.signed = names.signsUnknown(lower[:f.nameLen])
+		}
 		h.fields = append(h.fields, f)
 		at = end + 2
 	}
@@ -110,11 +115,20 @@ func (h *header) line(content []byte, at int) (end int, plain bool, err error) {
 	}
 }
 
-// appendField appends the relaxed form of f (RFC 6376 §3.4.2) with its CRLF.
-func (f *field) appendRelaxed(dst, content []byte) []byte {
+// appendName appends the name of f in lower case.
+func (f *field) appendName(dst, content []byte, names *nameTable) []byte {
+	if f.known > 0 {
+		return append(dst, names.known[f.known].lower...)
+	}
 	for _, c := range content[f.start : f.start+f.nameLen] {
 		dst = append(dst, fieldNameOctets[c])
 	}
+	return dst
+}
+
+// appendRelaxed appends the relaxed form of f (RFC 6376 §3.4.2) with its CRLF.
+func (f *field) appendRelaxed(dst, content []byte, names *nameTable) []byte {
+	dst = f.appendName(dst, content, names)
 	dst = append(dst, ':')
 	value := content[f.colon+1 : f.end]
 	if f.plain {

@@ -19,10 +19,10 @@ func (s *Signer) judge(content []byte, h *header) error {
 		switch f.role {
 		case roleForbidden:
 			// Postfix drops these (message_drop_headers), and Bcc would tell everyone.
-			return &Refusal{Reason: ForbiddenField, Field: s.names.spelling(content, f)}
+			return &Refusal{Reason: ForbiddenField, Field: s.names.known[f.known].spelling}
 		case roleFrom, roleDate, roleSubject, roleTo, roleMessageID:
 			if count[f.role] > 1 { // RFC 5322 §3.6: max number 1
-				return &Refusal{Reason: DuplicateField, Field: s.names.spelling(content, f)}
+				return &Refusal{Reason: DuplicateField, Field: s.names.known[f.known].spelling}
 			}
 			if f.role == roleFrom {
 				from = f
@@ -59,11 +59,6 @@ func (s *Signer) judge(content []byte, h *header) error {
 		return &Refusal{Reason: MalformedFrom}
 	}
 	return nil
-}
-
-// spelling returns the usual spelling of the name of a field that has a role.
-func (t *nameTable) spelling(content []byte, f *field) string {
-	return t.known[strings.ToLower(string(content[f.start:f.start+f.nameLen]))].spelling
 }
 
 // aligns reports whether a From domain and the signing domain are the same or one below the other:

@@ -45,106 +45,151 @@ const (
 	roleTo
 	roleListUnsubscribe
 	roleListUnsubscribePost
-	roleMIMEVersion // for Prepare only
+	roleMIMEVersion // for Prepare
 	roleForbidden
 )
 
-// fieldName is what is known of one well-known name.
+// fieldName is what is known of one name.
 type fieldName struct {
-	spelling string
+	lower    string
+	spelling string // the usual one; for names with a role
 	role     role
 	signed   bool
 }
 
-// nameTable tells for the name of a field whether it is signed.
-type nameTable struct {
-	known    map[string]fieldName // by lower-case name
-	prefixes []string             // lower-case, of the wildcards
-	tail     string               // the oversigned names, as they end h=
+// wellKnown are the names with a role, and others that are frequent: they are found without a look
+// at the wildcards.
+var wellKnown = []fieldName{
+	{lower: "from", spelling: "From", role: roleFrom},
+	{lower: "date", spelling: "Date", role: roleDate},
+	{lower: "message-id", spelling: "Message-ID", role: roleMessageID},
+	{lower: "subject", spelling: "Subject", role: roleSubject},
+	{lower: "to", spelling: "To", role: roleTo},
+	{lower: "list-unsubscribe", spelling: "List-Unsubscribe", role: roleListUnsubscribe},
+	{lower: "list-unsubscribe-post", spelling: "List-Unsubscribe-Post", role: roleListUnsubscribePost},
+	{lower: "bcc", spelling: "Bcc", role: roleForbidden},
+	{lower: "resent-bcc", spelling: "Resent-Bcc", role: roleForbidden},
+	{lower: "return-path", spelling: "Return-Path", role: roleForbidden},
+	{lower: "content-type"}, {lower: "content-transfer-encoding"}, {lower: "content-disposition"},
+	{lower: "content-language"}, {lower: "content-id"}, {lower: "content-description"},
+	{lower: "list-id"}, {lower: "list-help"}, {lower: "list-owner"}, {lower: "list-post"},
+	{lower: "list-archive"}, {lower: "list-subscribe"},
 }
 
-// newNameTable prepares the table for the given list of headers; nil means defaultHeaders.
+// nameTable tells for the name of a field whether it is signed, and its role.
+type nameTable struct {
+	known    []fieldName // the first stands for all that are not known
+	index    [256]uint8  // into known, by hashName; 0 ends a search
+	prefixes []string    // lower-case, of the wildcards
+	tail     []string    // the oversigned names, which end h=
+}
+
+// newNameTable prepares the table for the given list of headers; nil means defaultHeaders. It
+// returns a table even where there is an error.
 func newNameTable(headers []string) (*nameTable, error) {
 	if headers == nil {
 		headers = defaultHeaders
 	}
-	t := &nameTable{known: map[string]fieldName{
-		"from":                  {spelling: "From", role: roleFrom},
-		"date":                  {spelling: "Date", role: roleDate},
-		"message-id":            {spelling: "Message-ID", role: roleMessageID},
-		"subject":               {spelling: "Subject", role: roleSubject},
-		"to":                    {spelling: "To", role: roleTo},
-		"list-unsubscribe":      {spelling: "List-Unsubscribe", role: roleListUnsubscribe},
-		"list-unsubscribe-post": {spelling: "List-Unsubscribe-Post", role: roleListUnsubscribePost},
-		"bcc":                   {spelling: "Bcc", role: roleForbidden},
-		"resent-bcc":            {spelling: "Resent-Bcc", role: roleForbidden},
-		"return-path":           {spelling: "Return-Path", role: roleForbidden},
-	}}
 	var errs []error
+	t := &nameTable{known: append([]fieldName{{}}, wellKnown...)}
 	for _, h := range headers {
 		name := strings.ToLower(h)
 		prefix, wild := strings.CutSuffix(name, "*")
 		switch {
 		case prefix == "" || !isFieldName(prefix):
-			errs = append(errs, fmt.Errorf("dkim: Headers: %q is no field name", h))
+			errs = append(errs, fmt.Errorf("dkim: Headers: %.64q is no field name", h))
 		case slices.Contains(neverSigned, name):
 			errs = append(errs, fmt.Errorf("dkim: Headers: %s is never signed, relays change it", h))
 		case wild:
 			t.prefixes = append(t.prefixes, prefix)
 		default:
-			t.sign(name)
-		}
-	}
-	// Names with a place of their own in the table would miss their wildcard otherwise.
-	for name := range t.known {
-		if t.hasPrefix(name) {
-			t.sign(name)
+			t.entry(name).signed = true
 		}
 	}
 	for _, name := range neverSigned {
-		f := t.known[name]
-		f.signed = false
-		t.known[name] = f
+		t.entry(name)
 	}
-	if !t.known["from"].signed {
+	for i := 1; i < len(t.known); i++ {
+		f := &t.known[i]
+		f.signed = (f.signed || t.hasPrefix(f.lower)) && !slices.Contains(neverSigned, f.lower)
+	}
+	if len(t.known) > 200 {
+		return t, errors.New("dkim: Headers: more than 150 names")
+	}
+	t.buildIndex()
+	if !t.signs("from") {
 		errs = append(errs, errors.New("dkim: Headers: From must be signed (RFC 6376 §5.4)"))
 	}
-	var tail []string
 	for _, name := range oversigned {
-		if t.known[name].signed || t.hasPrefix(name) {
-			tail = append(tail, name)
+		if t.signs(name) {
+			t.tail = append(t.tail, name)
 		}
 	}
-	t.tail = strings.Join(tail, ":")
 	return t, errors.Join(errs...)
 }
 
-func (t *nameTable) sign(name string) {
-	f := t.known[name]
-	f.signed = true
-	t.known[name] = f
+// tableOf makes a table of names with a role, of which none is signed.
+func tableOf(names ...fieldName) *nameTable {
+	t := &nameTable{known: append([]fieldName{{}}, names...)}
+	t.buildIndex()
+	return t
+}
+
+// entry returns the place of a name in the table, which it adds where it is new.
+func (t *nameTable) entry(name string) *fieldName {
+	i := slices.IndexFunc(t.known, func(f fieldName) bool { return f.lower == name })
+	if i < 0 {
+		i = len(t.known)
+		t.known = append(t.known, fieldName{lower: name})
+	}
+	return &t.known[i]
+}
+
+func (t *nameTable) buildIndex() {
+	for i := 1; i < len(t.known); i++ {
+		slot := hashName([]byte(t.known[i].lower))
+		for t.index[slot] != 0 {
+			slot++
+		}
+		t.index[slot] = uint8(i)
+	}
+}
+
+// hashName spreads the usual names of header fields well enough. The name is not empty.
+func hashName(name []byte) uint8 {
+	return name[0]*5 + name[len(name)/2]*3 + name[len(name)-1] + uint8(len(name))*16
+}
+
+// find returns the index into known of a lower-case name; 0 where it is not known.
+func (t *nameTable) find(name []byte) uint8 {
+	for slot := hashName(name); ; slot++ {
+		i := t.index[slot]
+		if i == 0 || t.known[i].lower == string(name) {
+			return i
+		}
+	}
+}
+
+// signs reports whether fields of the given lower-case name are signed.
+func (t *nameTable) signs(name string) bool {
+	if i := t.find([]byte(name)); i > 0 {
+		return t.known[i].signed
+	}
+	return t.hasPrefix(name)
 }
 
 func (t *nameTable) hasPrefix(name string) bool {
+	return slices.ContainsFunc(t.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// signsUnknown is signs for a name that find does not know.
+func (t *nameTable) signsUnknown(name []byte) bool {
 	for _, p := range t.prefixes {
-		if strings.HasPrefix(name, p) {
+		if len(name) > len(p) && string(name[:len(p)]) == p {
 			return true
 		}
 	}
 	return false
-}
-
-// lookup tells about the field of the given lower-case name.
-func (t *nameTable) lookup(name []byte) fieldName {
-	if f, ok := t.known[string(name)]; ok {
-		return f
-	}
-	for _, p := range t.prefixes {
-		if len(name) > len(p) && string(name[:len(p)]) == p {
-			return fieldName{signed: true}
-		}
-	}
-	return fieldName{}
 }
 
 // isFieldName reports whether s has only the octets of a field name (RFC 5322 §3.6.8). A semicolon

@@ -90,16 +90,16 @@ func (e *headerEdit) see(f *field) {
 	}
 }
 
-var prepareNames = &nameTable{known: map[string]fieldName{
-	"from":           {role: roleFrom},
-	"date":           {role: roleDate},
-	"message-id":     {role: roleMessageID},
-	"mime-version":   {role: roleMIMEVersion},
-	"bcc":            {role: roleForbidden},
-	"resent-bcc":     {role: roleForbidden},
-	"return-path":    {role: roleForbidden},
-	"content-length": {role: roleForbidden},
-}}
+var prepareNames = tableOf(
+	fieldName{lower: "from", role: roleFrom},
+	fieldName{lower: "date", role: roleDate},
+	fieldName{lower: "message-id", role: roleMessageID},
+	fieldName{lower: "mime-version", role: roleMIMEVersion},
+	fieldName{lower: "bcc", role: roleForbidden},
+	fieldName{lower: "resent-bcc", role: roleForbidden},
+	fieldName{lower: "return-path", role: roleForbidden},
+	fieldName{lower: "content-length", role: roleForbidden},
+)
 
 // endHeader adds the empty line that a message without a body may lack.
 func endHeader(content []byte) []byte {

@@ -28,20 +28,20 @@ type Signer struct {
 	names      *nameTable
 	keys       atomic.Pointer[keyring]
 	memory     bodyMemory
+	lists      listMemory
 	workspaces sync.Pool
 }
 
 // keyring is a set of keys as SetKeys put it; never changed.
 type keyring struct {
 	keys []preparedKey
-	room int // octets that the fields of all keys need at most, but for h=
+	room int // octets that the fields of all keys take, but for h=
 }
 
 type preparedKey struct {
 	Key
 	options    crypto.SignerOpts
 	raw, canon string // the field up to the tags that differ from message to message
-	column     int
 }
 
 // workspace is what one Sign needs beside its result. It holds no reference to a message.
@@ -52,6 +52,8 @@ type workspace struct {
 	canon  []byte
 	digest [sha256.Size]byte
 	base64 []byte
+	list   nameList
+	ids    []byte
 }
 
 // NewSigner checks cfg as a whole and reports everything that is wrong with it at once. It does no
@@ -113,9 +115,9 @@ func (s *Signer) prepare(keys []Key) (*keyring, error) {
 		if s.identity != "" {
 			w.tag("i", s.identity)
 		}
-		p.raw, p.canon, p.column = string(w.raw), string(w.canon), w.column
+		p.raw, p.canon = string(w.raw), string(w.canon)
 		ring.keys = append(ring.keys, p)
-		ring.room += len(p.raw) + 1100
+		ring.room += len(p.raw) + fieldRoom(k.Signer.Public())
 	}
 	return ring, errors.Join(errs...)
 }
@@ -156,40 +158,33 @@ func (s *Signer) Sign(ctx context.Context, content []byte) ([]byte, error) {
 
 // write makes the fields from what is known of the message.
 func (s *Signer) write(ctx context.Context, content []byte, w *workspace) ([]byte, error) {
-	names := len(s.names.tail) + 64
+	ring := s.keys.Load()
+	now, lifetime := max(0, s.now().Unix()), int64(s.expiration/time.Second)
+	list := s.lists.get(content, w, s.names)
+	if len(list.raw) > maxField/2 {
+		return nil, &Refusal{Reason: FieldTooLong, Field: "DKIM-Signature"}
+	}
 	w.canon = w.canon[:0]
 	for i := len(w.header.fields) - 1; i >= 0; i-- {
 		if f := &w.header.fields[i]; f.signed {
-			w.canon = f.appendRelaxed(w.canon, content)
-			names += f.nameLen + 4
+			w.canon = f.appendRelaxed(w.canon, content, s.names)
 		}
 	}
 	signed := len(w.canon)
-	now := max(0, s.now().Unix())
-	ring := s.keys.Load()
-	out := fieldWriter{raw: make([]byte, 0, ring.room+names*len(ring.keys))}
+	out := fieldWriter{raw: make([]byte, 0, ring.room+len(list.raw)*len(ring.keys))}
 	for i := range ring.keys {
-		k := &ring.keys[i]
 		if i > 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		start := len(out.raw)
+		k := &ring.keys[i]
 		out.raw = append(out.raw, k.raw...)
 		out.canon = append(w.canon[:signed], k.canon...)
-		out.column = k.column
-		out.number("t", now)
-		if s.expiration > 0 {
-			out.number("x", now+int64(s.expiration/time.Second))
-		}
-		out.names(content, &w.header, s.names.tail)
+		out.times(now, lifetime)
+		out.raw = append(out.raw, list.raw...)
+		out.canon = append(out.canon, list.canon...)
 		out.bodyHash(w.hash)
-		out.fold()
-		out.put("b=")
 		w.canon = out.canon
-		if len(out.raw)-start > maxField-1000 {
-			return nil, &Refusal{Reason: FieldTooLong, Field: "DKIM-Signature"}
-		}
-		w.digest = sha256.Sum256(out.canon)
+		w.digest = sha256.Sum256(w.canon)
 		signature, err := k.Signer.Sign(rand.Reader, w.digest[:], k.options)
 		if err != nil {
 			return nil, fmt.Errorf("dkim: signing with selector %q: %w", k.Selector, err)
