@@ -15,6 +15,12 @@ type PrepareOptions struct {
 	// MessageIDDomain is the right side of a Message-ID that is made. Empty: the domain of the first
 	// address in From.
 	MessageIDDomain string
+	// Encode re-encodes parts that hold 8-bit octets or lines of more than 998 octets: text as
+	// quoted-printable, all else as base64. A relay does so on the way to a receiver without
+	// 8BITMIME, which breaks the signature (RFC 6376 §5.3). Header lines that are too long are
+	// folded. Signed and encrypted parts (multipart/signed, multipart/encrypted) are not touched:
+	// if they need it, Prepare fails with ErrSealedPart.
+	Encode bool
 }
 
 // Prepare makes of content a message that Sign accepts, as far as that can be done without guessing:
@@ -23,9 +29,15 @@ type PrepareOptions struct {
 // relays would drop. The result is content itself where nothing had to be done, else a new slice;
 // content is never modified.
 //
-// The error is a [*Refusal] for what cannot be mended, as a bare CR or a NUL.
+// The error is a [*Refusal] for what cannot be mended, as a bare CR or a NUL in the header.
 func Prepare(content []byte, o PrepareOptions) ([]byte, error) {
 	content = endHeader(ToCRLF(content))
+	if o.Encode {
+		var err error
+		if content, err = encodeMessage(content); err != nil {
+			return nil, err
+		}
+	}
 	var h header
 	if err := h.scan(content, prepareNames); err != nil {
 		return nil, err
@@ -37,40 +49,10 @@ func Prepare(content []byte, o PrepareOptions) ([]byte, error) {
 	if !edit.dropped && edit.complete() {
 		return content, nil
 	}
-	out := make([]byte, 0, len(content)+256)
-	for i := range h.fields {
-		if f := &h.fields[i]; f.role != roleForbidden {
-			out = append(out, content[f.start:f.end+len(crlf)]...)
-		}
-	}
-	if !edit.date {
-		now := time.Now
-		if o.Now != nil {
-			now = o.Now
-		}
-		out = append(out, "Date: "+now().Format("Mon, 02 Jan 2006 15:04:05 -0700")+"\r\n"...)
-	}
-	if !edit.messageID {
-		domain := o.MessageIDDomain
-		if domain == "" {
-			d, err := fromDomain(content)
-			if err != nil {
-				return nil, err
-			}
-			domain = string(d)
-		}
-		if !isDomain(domain) {
-			return nil, errors.New("dkim: Prepare: MessageIDDomain is no domain name, or From has none that can stand in its place")
-		}
-		out = append(out, "Message-ID: <"+rand.Text()+"@"+domain+">\r\n"...)
-	}
-	if !edit.mimeVersion {
-		out = append(out, "MIME-Version: 1.0\r\n"...)
-	}
-	return append(out, content[h.body-len(crlf):]...), nil
+	return edit.apply(content, &h, &o)
 }
 
-// headerEdit gathers what Prepare has to do.
+// headerEdit gathers what Prepare has to do to the header.
 type headerEdit struct {
 	dropped, date, messageID, mimeVersion bool
 }
@@ -88,6 +70,41 @@ func (e *headerEdit) see(f *field) {
 	case roleMIMEVersion:
 		e.mimeVersion = true
 	}
+}
+
+func (e *headerEdit) apply(content []byte, h *header, o *PrepareOptions) ([]byte, error) {
+	out := make([]byte, 0, len(content)+256)
+	for i := range h.fields {
+		if f := &h.fields[i]; f.role != roleForbidden {
+			out = append(out, content[f.start:f.end+len(crlf)]...)
+		}
+	}
+	if !e.date {
+		now := time.Now
+		if o.Now != nil {
+			now = o.Now
+		}
+		out = append(out, "Date: "+now().Format("Mon, 02 Jan 2006 15:04:05 -0700")+"\r\n"...)
+	}
+	if !e.messageID {
+		domain := o.MessageIDDomain
+		if domain == "" {
+			d, err := fromDomain(content)
+			if err != nil {
+				return nil, err
+			}
+			domain = string(d)
+		}
+		var err error
+		if domain, _, err = signingDomain(domain); err != nil {
+			return nil, errors.New("dkim: Prepare: MessageIDDomain is no domain name, or From has none that can stand in its place")
+		}
+		out = append(out, "Message-ID: <"+rand.Text()+"@"+domain+">\r\n"...)
+	}
+	if !e.mimeVersion {
+		out = append(out, "MIME-Version: 1.0\r\n"...)
+	}
+	return append(out, content[h.body-len(crlf):]...), nil
 }
 
 var prepareNames = tableOf(
