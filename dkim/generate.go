@@ -33,7 +33,7 @@ func GenerateKey(a Algorithm) (crypto.Signer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dkim: generating a key: %w", err)
 		}
-		return &hiddenKey{key}, nil
+		return hide(key), nil
 	case RSA2048:
 		bits = 2048
 	case RSA3072:
@@ -47,7 +47,7 @@ func GenerateKey(a Algorithm) (crypto.Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dkim: generating a key: %w", err)
 	}
-	return &hiddenKey{key}, nil
+	return hide(key), nil
 }
 
 // MarshalKey returns key as PEM text (PKCS #8), which [ParseKey] reads. It takes keys of this package
@@ -55,7 +55,7 @@ func GenerateKey(a Algorithm) (crypto.Signer, error) {
 // write it to a file of mode 0600.
 func MarshalKey(key crypto.Signer) ([]byte, error) {
 	if h, ok := key.(*hiddenKey); ok {
-		key = h.signer
+		key = h.reveal()
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

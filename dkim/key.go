@@ -51,18 +51,24 @@ func formatHidden(f fmt.State, verb rune, text, goText string) {
 	fmt.Fprint(f, text)
 }
 
-// hiddenKey keeps the secret from being printed. It is only ever used by pointer, and fmt does not
-// follow a pointer inside another value.
-type hiddenKey struct{ signer crypto.Signer }
+// hiddenKey keeps the secret from being printed. A function is all that it holds, because fmt looks
+// into anything else: even into what a pointer in an unexported field leads to, where the verb does
+// not fit.
+type hiddenKey struct{ reveal func() crypto.Signer }
 
-func (k *hiddenKey) Public() crypto.PublicKey { return k.signer.Public() }
+func hide(key crypto.Signer) *hiddenKey {
+	return &hiddenKey{func() crypto.Signer { return key }}
+}
+
+// Public implements crypto.Signer.
+func (k *hiddenKey) Public() crypto.PublicKey { return k.reveal().Public() }
 
 // Sign implements crypto.Signer.
 func (k *hiddenKey) Sign(rand io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	return k.signer.Sign(rand, digest, opts)
+	return k.reveal().Sign(rand, digest, opts)
 }
 
-func (k *hiddenKey) String() string               { return kind(k.signer.Public()) + " private key" }
+func (k *hiddenKey) String() string               { return kind(k.Public()) + " private key" }
 func (k *hiddenKey) GoString() string             { return k.String() }
 func (k *hiddenKey) LogValue() slog.Value         { return slog.StringValue(k.String()) }
 func (k *hiddenKey) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

@@ -124,7 +124,7 @@ func ParseKey(text []byte) (crypto.Signer, error) {
 		if _, err := checkPublicKey(key.Public()); err != nil {
 			return nil, err
 		}
-		return &hiddenKey{key}, nil
+		return hide(key), nil
 	}
 	if seen != "" {
 		return nil, fmt.Errorf("%w: the PEM text holds a %.32q only", ErrNoKey, seen)
