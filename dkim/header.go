@@ -115,6 +115,9 @@ func (h *header) line(content []byte, at int) (end int, plain bool, err error) {
 	}
 }
 
+// spaced reports whether white space stands before the colon (RFC 5322 §4.5, obsolete).
+func (f *field) spaced() bool { return f.colon != f.start+f.nameLen }
+
 // appendName appends the name of f in lower case.
 func (f *field) appendName(dst, content []byte, names *nameTable) []byte {
 	if f.known > 0 {

@@ -9,9 +9,10 @@ import (
 func (s *Signer) judge(content []byte, h *header) error {
 	var count [roleForbidden + 1]int
 	var from, unsubscribe *field
-	https := false
+	https, spaced := false, false
 	for i := range h.fields {
 		f := &h.fields[i]
+		spaced = spaced || f.spaced()
 		if f.role == other {
 			continue
 		}
@@ -43,6 +44,8 @@ func (s *Signer) judge(content []byte, h *header) error {
 		return &Refusal{Reason: OneClickNoHTTPS}
 	case count[roleListUnsubscribePost] > 0 && !s.oneClick:
 		return &Refusal{Reason: OneClickUnsigned}
+	case spaced:
+		return &Refusal{Reason: SpaceBeforeColon}
 	}
 	if s.unaligned {
 		return nil

@@ -26,7 +26,7 @@ type PrepareOptions struct {
 // Prepare makes of content a message that Sign accepts, as far as that can be done without guessing:
 // it turns bare LF into CRLF, adds Date, Message-ID and MIME-Version where they are missing, and the
 // empty line behind the header; it drops Bcc, Resent-Bcc, Return-Path and Content-Length, which
-// relays would drop. The result is content itself where nothing had to be done, else a new slice;
+// relays would drop, and white space before the colon of a field. The result is content itself where nothing had to be done, else a new slice;
 // content is never modified.
 //
 // The error is a [*Refusal] for what cannot be mended, as a bare CR or a NUL in the header.
@@ -46,7 +46,7 @@ func Prepare(content []byte, o PrepareOptions) ([]byte, error) {
 	for i := range h.fields {
 		edit.see(&h.fields[i])
 	}
-	if !edit.dropped && edit.complete() {
+	if !edit.changed && edit.complete() {
 		return content, nil
 	}
 	return edit.apply(content, &h, &o)
@@ -54,15 +54,15 @@ func Prepare(content []byte, o PrepareOptions) ([]byte, error) {
 
 // headerEdit gathers what Prepare has to do to the header.
 type headerEdit struct {
-	dropped, date, messageID, mimeVersion bool
+	changed                      bool // a field goes, or changes
+	date, messageID, mimeVersion bool // present
 }
 
 func (e *headerEdit) complete() bool { return e.date && e.messageID && e.mimeVersion }
 
 func (e *headerEdit) see(f *field) {
+	e.changed = e.changed || f.role == roleForbidden || f.spaced()
 	switch f.role {
-	case roleForbidden:
-		e.dropped = true
 	case roleDate:
 		e.date = true
 	case roleMessageID:
@@ -76,7 +76,8 @@ func (e *headerEdit) apply(content []byte, h *header, o *PrepareOptions) ([]byte
 	out := make([]byte, 0, len(content)+256)
 	for i := range h.fields {
 		if f := &h.fields[i]; f.role != roleForbidden {
-			out = append(out, content[f.start:f.end+len(crlf)]...)
+			out = append(out, content[f.start:f.start+f.nameLen]...)
+			out = append(out, content[f.colon:f.end+len(crlf)]...)
 		}
 	}
 	if !e.date {

@@ -22,6 +22,7 @@ const (
 	LineTooLong             // a line of more than 998 octets before its CRLF (Prepare with Encode)
 	NoEmptyLine             // the header has no end (Prepare)
 	MalformedField          // a header line that is neither "Name: value" nor a continuation
+	SpaceBeforeColon        // white space between the name of a field and its colon (Prepare)
 	FieldTooLong            // a header field of more than 100 KiB
 	MissingFrom             // no From
 	MissingDate             // no Date (Prepare)
@@ -50,6 +51,7 @@ var reasonTexts = map[Reason][2]string{
 	LineTooLong:      {"line longer than 998 octets", "relays break it; use Prepare with Encode"},
 	NoEmptyLine:      {"no empty line behind the header", "add one, or use Prepare"},
 	MalformedField:   {"malformed header line", "a field is a name, a colon and a value"},
+	SpaceBeforeColon: {"white space before the colon of a field", "some verifiers do not read such a field; remove it, or use Prepare"},
 	FieldTooLong:     {"header field longer than 102400 octets", "relays cut it off; shorten it"},
 	MissingFrom:      {"no From field", "add one"},
 	MissingDate:      {"no Date field", "a relay would add one and break the signature; add it, or use Prepare"},

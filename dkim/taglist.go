@@ -46,14 +46,15 @@ func (l tagList) get(name string) (value string, ok bool) {
 	return "", false
 }
 
-// has reports whether the colon-separated value of a tag holds word; an absent tag gives absent.
+// has reports whether the colon-separated value of a tag holds word; an absent tag gives absent. Case
+// counts (RFC 6376 §3.2).
 func (l tagList) has(name, word string, absent bool) bool {
 	value, ok := l.get(name)
 	if !ok {
 		return absent
 	}
 	for w := range strings.SplitSeq(value, ":") {
-		if strings.EqualFold(trimFWS(w), word) {
+		if trimFWS(w) == word {
 			return true
 		}
 	}
