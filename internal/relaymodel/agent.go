@@ -34,6 +34,7 @@ type Session struct {
 	Final  bool // of Absent: the DNS said so (null MX, NXDOMAIN), so no other host is asked but a fallback
 	All    Verdict
 	Each   []Verdict // where not Absent: one for each recipient asked for
+	Broken bool      // where not Absent: the connection broke, which counts as nobody there for feedback
 }
 
 // A Hop is a host that a delivery may go to.
@@ -89,7 +90,7 @@ func Deliver(n int, route Route, ask func(Hop, []int32) Session, verdicts []Verd
 			present = false
 			return 0, s.Final
 		}
-		present = true
+		present = !s.Broken
 		left := pending[:0]
 		for k, i := range pending {
 			verdicts[i] = s.Each[k]

@@ -178,3 +178,9 @@ func (c *ServerConn) Close() error {
 	}
 	return c.conn.Close()
 }
+
+// Await waits until input has arrived, and reads none of it.
+func (c *ServerConn) Await() error {
+	_, err := c.in.Peek(1)
+	return err
+}

@@ -20,8 +20,6 @@ import (
 type Destination struct {
 	domain string
 	fail   func(format string, args ...any)
-	begin  func() time.Duration // time since the cluster's start
-	change func()               // called without mu when the script has changed
 
 	mu    sync.Mutex
 	rules []Rule            // guarded by mu
@@ -215,9 +213,7 @@ func (d *Destination) add(do Behaviour, patterns []string) *Destination {
 func (d *Destination) done(at string, err error) *Destination {
 	if err != nil {
 		d.fail("mxtest: %s: %v", at, err)
-		return d
 	}
-	d.change()
 	return d
 }
 

@@ -1,6 +1,150 @@
 package mxtest
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Ledger knows where every mail is that a relay of the cluster accepted. Its methods are safe for concurrent use.
+type Ledger struct {
+	c *Cluster
+	e *engine
+}
+
+// Counts are the totals.
+func (l *Ledger) Counts() Counts {
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	return l.e.tally()
+}
+
+// tally completes the totals that are kept with those that are counted when somebody asks. e.mu is held.
+func (e *engine) tally() Counts {
+	c := e.counts
+	c.ByRelay = make(map[string]int, len(e.counts.ByRelay))
+	for name, n := range e.counts.ByRelay {
+		c.ByRelay[name] = n
+	}
+	if c.Accepted == c.Delivered+c.Bounced+c.Lost && c.Notifications == c.NotificationsDelivered {
+		return c
+	}
+	for i := range e.rcpts {
+		to := &e.rcpts[i]
+		if to.place != Queued && to.place != Deferred {
+			continue
+		}
+		if e.mails[to.mail].note != nil {
+			c.NotificationsWaiting++
+			continue
+		}
+		if to.place == Queued {
+			c.Queued++
+		} else {
+			c.Deferred++
+		}
+		if e.relays[e.copies[to.copy].relay].graveyard {
+			c.AtGraveyard++
+		}
+	}
+	return c
+}
+
+// Mails are all mails in the order of their acceptance.
+func (l *Ledger) Mails() []Mail { return l.mails(func(*mailRec) bool { return true }) }
+
+// Find returns the mails with a Message-ID (with or without angle brackets), in the order of their acceptance:
+// more than one is a duplicate.
+func (l *Ledger) Find(messageID string) []Mail {
+	bare := strings.Trim(messageID, "<>")
+	return l.mails(func(m *mailRec) bool { return strings.Trim(m.messageID, "<>") == bare })
+}
+
+// FindRecipient returns the mails to a recipient.
+func (l *Ledger) FindRecipient(address string) []Mail {
+	return l.mails(func(m *mailRec) bool {
+		return slices.ContainsFunc(l.e.rcpts[m.first:m.first+m.n], func(to rcptRec) bool { return strings.EqualFold(to.address, address) })
+	})
+}
+
+// mails copies the mails that are wanted.
+func (l *Ledger) mails(wanted func(*mailRec) bool) []Mail {
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	var list []Mail
+	for i := range l.e.mails {
+		if m := &l.e.mails[i]; m.note == nil && wanted(m) {
+			list = append(list, l.e.mail(m))
+		}
+	}
+	return list
+}
+
+// mail copies a mail. e.mu is held.
+func (e *engine) mail(m *mailRec) Mail {
+	out := Mail{
+		Relay: e.relays[m.relay].name, QueueID: queueID(e.copies[m.copy].number), MessageID: m.messageID, ReturnPath: m.returnPath,
+		EnvelopeID: m.envelopeID, Client: m.client, TLS: m.tls, User: m.user, Size: int(m.size), BareLF: m.bareLF,
+		Accepted: e.stamp(m.accepted), Content: slices.Clone(m.content),
+	}
+	for i := m.first; i < m.first+m.n; i++ {
+		to := &e.rcpts[i]
+		r := Recipient{Address: to.address, Place: to.place, Relay: e.relays[e.copies[to.copy].relay].name, Attempts: int(to.attempts)}
+		why := e.reasons[to.reason]
+		r.Status, r.Reply = why.status, why.String()
+		if to.place == Deferred {
+			r.Next = e.stamp(to.next)
+		}
+		if to.done > 0 {
+			r.Done = e.stamp(to.done)
+		}
+		out.Recipients = append(out.Recipients, r)
+	}
+	return out
+}
+
+// Deliveries are what a destination took, or all of them if domain is "".
+func (l *Ledger) Deliveries(domain string) []Delivery {
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	var list []Delivery
+	for _, rec := range l.e.deliveries {
+		name := l.e.outside[rec.dest].domain
+		if domain != "" && name != key(domain) {
+			continue
+		}
+		cp := &l.e.copies[rec.copy]
+		m := &l.e.mails[cp.mail]
+		d := Delivery{Domain: name, Relay: l.e.relays[cp.relay].name, ReturnPath: m.returnPath, MessageID: m.messageID, Time: l.e.stamp(rec.at), verify: l.c.dns.verify}
+		for _, id := range rec.rcpts {
+			d.Recipients = append(d.Recipients, l.e.rcpts[id].address)
+		}
+		if m.content != nil {
+			d.Content = append(l.e.received(rec.copy), m.content...)
+		}
+		list = append(list, d)
+	}
+	return list
+}
+
+// Notifications are the DSNs that relays made.
+func (l *Ledger) Notifications() []Notification {
+	l.e.mu.Lock()
+	defer l.e.mu.Unlock()
+	var list []Notification
+	for i := range l.e.mails {
+		m := &l.e.mails[i]
+		if m.note == nil {
+			continue
+		}
+		to := &l.e.rcpts[m.first]
+		list = append(list, Notification{
+			Relay: l.e.relays[m.relay].name, To: to.address, Action: m.note.action, Recipients: slices.Clone(m.note.recipients),
+			MessageID: m.note.messageID, Delivered: to.place == Delivered, Time: l.e.stamp(m.accepted), Content: slices.Clone(m.content),
+		})
+	}
+	return list
+}
 
 // A Place is where a recipient of a mail is.
 type Place uint8
