@@ -239,6 +239,10 @@ func (e *engine) act(now time.Duration) bool {
 			case relaymodel.Warn:
 				e.report(now, r, a.Ref, "delayed", notifyDelay, e.inCopy(a.Ref, Deferred))
 			case relaymodel.Defer:
+				for _, id := range e.inCopy(a.Ref, Queued) { // not attempted: its destination is dead for now
+					e.rcpts[id].place = Deferred
+					e.rcpts[id].reason = e.explain(relaymodel.Deferred, "4.4.1", "delivery temporarily suspended").Reason
+				}
 				for _, id := range e.inCopy(a.Ref, Deferred) {
 					e.rcpts[id].next = a.At
 				}
