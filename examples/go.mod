@@ -4,4 +4,11 @@ go 1.26.0
 
 require github.com/mxsend/go-mxsend v0.0.0
 
+require (
+	github.com/emersion/go-msgauth v0.7.0 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/net v0.62.0 // indirect
+	golang.org/x/text v0.43.0 // indirect
+)
+
 replace github.com/mxsend/go-mxsend => ../
