@@ -53,9 +53,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "signing: no arguments are taken")
 		os.Exit(2)
 	}
-	plan := plan{rounds: 7, slice: 400 * time.Millisecond, progress: os.Stderr}
+	plan := plan{rounds: 7, slice: 400 * time.Millisecond, batches: 200, progress: os.Stderr}
 	if *quick {
-		plan.rounds, plan.slice = 3, 100*time.Millisecond
+		plan.rounds, plan.slice, plan.batches = 3, 100*time.Millisecond, 40
 	}
 	result, err := run(plan)
 	if err == nil {

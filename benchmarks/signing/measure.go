@@ -24,7 +24,8 @@ type measurement struct {
 
 type plan struct {
 	rounds   int
-	slice    time.Duration // for each case in each round
+	slice    time.Duration // for each case in each round, at least
+	batches  int           // in each slice, at least
 	progress io.Writer
 }
 
@@ -36,7 +37,7 @@ func (p plan) measure(cases []measureCase) (map[string]*measurement, error) {
 	for round := range p.rounds {
 		fmt.Fprintf(p.progress, "round %d of %d\n", round+1, p.rounds)
 		for _, c := range cases {
-			value, bare, err := c.run(p.slice)
+			value, ratio, err := c.run(p)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -46,7 +47,7 @@ func (p plan) measure(cases []measureCase) (map[string]*measurement, error) {
 				all[c.name] = m
 			}
 			m.value = append(m.value, value)
-			m.ratio = append(m.ratio, value/bare)
+			m.ratio = append(m.ratio, ratio)
 		}
 	}
 	return all, nil
@@ -54,9 +55,9 @@ func (p plan) measure(cases []measureCase) (map[string]*measurement, error) {
 
 const batchTime = 200 * time.Microsecond
 
-// run alternates batches of the two operations for the given time and returns the median
-// microseconds of each.
-func (c measureCase) run(slice time.Duration) (value, bare float64, err error) {
+// run alternates batches of the two operations and returns the median microseconds of c.op, and the
+// median of what it takes as a multiple of c.bare in the batch beside it.
+func (c measureCase) run(p plan) (value, ratio float64, err error) {
 	runtime.GC()
 	size, err := batchSize(c.op)
 	if err != nil {
@@ -66,8 +67,8 @@ func (c measureCase) run(slice time.Duration) (value, bare float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var values, bares []float64
-	for start := time.Now(); time.Since(start) < slice || len(values) < 5; {
+	var values, ratios []float64
+	for start := time.Now(); time.Since(start) < p.slice || len(values) < p.batches; {
 		v, err := batch(c.op, size)
 		if err != nil {
 			return 0, 0, err
@@ -76,9 +77,9 @@ func (c measureCase) run(slice time.Duration) (value, bare float64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		values, bares = append(values, v), append(bares, b)
+		values, ratios = append(values, v), append(ratios, v/b)
 	}
-	return median(values), median(bares), nil
+	return median(values), median(ratios), nil
 }
 
 // batchSize also warms up.

@@ -97,8 +97,8 @@ func (b *bench) allocationRows() ([]Row, error) {
 	}
 	const unit = "allocations"
 	return []Row{
-		{Name: noCrypto, Value: ours, Unit: unit, Target: "≤ 6", Holds: new(ours <= 6)},
-		{Name: noCrypto + theirs, Value: others, Unit: unit},
+		{Name: "allocations of " + noCrypto, Value: ours, Unit: unit, Target: "≤ 6", Holds: new(ours <= 6)},
+		{Name: "allocations of " + noCrypto + theirs, Value: others, Unit: unit},
 	}, nil
 }
 
