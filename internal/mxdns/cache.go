@@ -82,6 +82,7 @@ type pending struct {
 	err    error
 
 	patience time.Time // until when a last good answer is kept back
+	failing  error     // with a flight: how the attempt before it failed, if it did
 }
 
 // begin looks a question up, and sends it on its way if need be, without waiting.
@@ -123,7 +124,23 @@ func (c *cache) begin(q question) pending {
 		return p
 	}
 	p.flight, p.patience = e.flight, now.Add(clientResponse)
+	if e.failure != nil {
+		p.failing = e.failure
+	}
 	return p
+}
+
+// ready says whether wait will return at once.
+func (p pending) ready() bool {
+	if p.flight == nil {
+		return true
+	}
+	select {
+	case <-p.flight.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // wait returns what came of the lookup. Where there is a last good answer it waits for a better one only

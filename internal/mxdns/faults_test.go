@@ -162,6 +162,52 @@ func faultNoAnswer(t *testing.T) {
 		}
 		wantExpires(t, relays.Expires, minTTL)
 	})
+	bubble(t, "a slow host is not waited for", func(t *testing.T) {
+		z := newZone(t, append(oneRelay, "relay.example. 60 IN MX 5 slow.relay.example.", "slow.relay.example. 60 IN A 192.0.2.2")...)
+		z.fail("slow.relay.example.", silence)
+		n := memnet.New(memnet.Config{})
+		serve(t, n, nameServer, z)
+		r := resolver(t, n, Config{Timeout: 5 * time.Second})
+		start := time.Now()
+		wantHosts(t, lookupRelays(t, r, "relay.example"), oneRelayHosts)
+		wantSince(t, "first lookup", start, hostPatience)
+		time.Sleep(10 * time.Second) // it is known to fail now
+		start = time.Now()
+		relays := lookupRelays(t, r, "relay.example")
+		wantHosts(t, relays, oneRelayHosts)
+		wantSince(t, "later lookup", start, 0)
+		if len(relays.Skipped) != 1 || !errors.Is(relays.Skipped[0].Err, ErrTemporary) {
+			t.Errorf("skipped %+v, want the slow one for a temporary failure", relays.Skipped)
+		}
+		z.fail("slow.relay.example.", 0)
+		time.Sleep(10 * time.Second)
+		lookupRelays(t, r, "relay.example")
+		synctest.Wait()
+		wantHosts(t, lookupRelays(t, r, "relay.example"), "slow.relay.example 192.0.2.2, "+oneRelayHosts)
+	})
+	bubble(t, "a slow host is all there is", func(t *testing.T) {
+		z := newZone(t, oneRelay...)
+		z.answer = func(w dns.ResponseWriter, r *dns.Msg) bool {
+			if r.Question[0].Qtype != dns.TypeMX {
+				time.Sleep(2 * hostPatience)
+			}
+			return false
+		}
+		n := memnet.New(memnet.Config{})
+		serve(t, n, nameServer, z)
+		start := time.Now()
+		wantHosts(t, lookupRelays(t, resolver(t, n, Config{Timeout: 3 * hostPatience}), "relay.example"), oneRelayHosts)
+		wantSince(t, "lookup", start, 2*hostPatience)
+	})
+	bubble(t, "one family of two", func(t *testing.T) {
+		z := newZone(t, oneRelay...)
+		z.answer = func(w dns.ResponseWriter, r *dns.Msg) bool { return r.Question[0].Qtype == dns.TypeAAAA }
+		relays := lookupRelays(t, begin(t, z), "relay.example")
+		wantHosts(t, relays, "a.relay.example 192.0.2.1")
+		if len(relays.Warnings) != 1 || !strings.Contains(relays.Warnings[0], "not every address") {
+			t.Errorf("warnings = %q, want one about the other family", relays.Warnings)
+		}
+	})
 	bubble(t, "no host of two", func(t *testing.T) {
 		z := newZone(t, oneRelay...)
 		z.fail("a.relay.example.", dns.RcodeServerFailure)
@@ -343,6 +389,14 @@ func faultTruncated(t *testing.T) {
 			w.Write(wire[:len(wire)-3])
 		})
 		wantHosts(t, lookupRelays(t, r, "relay.example"), oneRelayHosts)
+	})
+	t.Run("truncated over TCP too", func(t *testing.T) {
+		_, err := loopback(t, true, func(w dns.ResponseWriter, r *dns.Msg) {
+			m := z.reply(r)
+			m.Truncated = true
+			w.WriteMsg(m)
+		}).LookupRelays(t.Context(), "relay.example")
+		wantErr(t, "lookup", err, ErrTemporary)
 	})
 	t.Run("TCP refused", func(t *testing.T) {
 		_, err := loopback(t, false, truncate).LookupRelays(t.Context(), "relay.example")

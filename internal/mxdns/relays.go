@@ -123,28 +123,27 @@ func (r *Resolver) relaysOf(ctx context.Context, set MXSet) (Relays, error) {
 	return Relays{}, &Error{Type: "relays", Name: set.Domain, Kind: ErrNoAddress, Err: describe(relays.Skipped)}
 }
 
-// waitHosts waits for all hosts; once one has an address, not long for the others.
+// waitHosts waits for all hosts; once one has an address, not long for the others, and not at all for
+// those that failed before: a host whose zone is out of order must not hold up the mail for the rest.
 func waitHosts(ctx context.Context, lookups []hostLookup) []hostAnswer {
 	answers := make([]hostAnswer, len(lookups))
 	short, cancel := context.WithTimeoutCause(ctx, hostPatience, errTooSlow)
 	defer cancel()
-	var late []int
-	for i := range lookups {
-		if answers[i] = lookups[i].wait(short); answers[i].err != nil && errors.Is(answers[i].err, errTooSlow) {
-			late = append(late, i)
-		}
+	for i, l := range lookups {
+		answers[i] = l.wait(short, false)
 	}
-	if usable(answers) {
-		return answers
-	}
-	for _, i := range late {
-		if answers[i] = lookups[i].wait(ctx); len(answers[i].addrs) > 0 {
+	for i, l := range lookups {
+		if usable(answers) {
 			break
+		}
+		if answers[i].late {
+			answers[i] = l.wait(ctx, true)
 		}
 	}
 	return answers
 }
 
+// errTooSlow is why a host that takes long is passed over.
 var errTooSlow = errors.New("takes long: gone on without it")
 
 func usable(answers []hostAnswer) bool {

@@ -86,6 +86,7 @@ func TestCanonical(t *testing.T) {
 		"a" + long + ".example":          "",
 		strings.Repeat("a.", 127) + "aa": "",
 		"\xff.example":                   "",
+		strings.Repeat("ü", 2000):        "",
 		"ü\u200d\u0301.example":          "",
 	} {
 		got, err := canonical(in)
