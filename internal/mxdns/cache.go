@@ -149,6 +149,9 @@ func (p pending) wait(ctx context.Context) (result, error) {
 	if p.flight == nil {
 		return p.result, p.err
 	}
+	if p.ready() { // even if ctx has ended
+		return p.landed()
+	}
 	var impatient <-chan time.Time
 	if p.stale {
 		t := time.NewTimer(time.Until(p.patience))
@@ -157,16 +160,21 @@ func (p pending) wait(ctx context.Context) (result, error) {
 	}
 	select {
 	case <-p.flight.done:
-		if p.flight.stale {
-			p.cache.stats.stale.Add(1)
-		}
-		return p.flight.result, p.flight.err
+		return p.landed()
 	case <-impatient:
 		p.cache.stats.stale.Add(1)
 		return p.result, nil
 	case <-ctx.Done():
 		return result{}, p.q.fail(ErrTemporary, context.Cause(ctx))
 	}
+}
+
+// landed returns what came of a flight that is done.
+func (p pending) landed() (result, error) {
+	if p.flight.stale {
+		p.cache.stats.stale.Add(1)
+	}
+	return p.flight.result, p.flight.err
 }
 
 // sendLocked sends a question on its way.

@@ -46,3 +46,18 @@ func TestLookupRelaysOverLoopback(t *testing.T) {
 	defer r.Close()
 	wantHosts(t, lookupRelays(t, r, "relay.example."), "a.relay.example 192.0.2.1")
 }
+
+func TestHostNamedTwiceHasItsLowestPreference(t *testing.T) {
+	r := begin(t, newZone(t,
+		"relay.example. 60 IN MX 20 a.relay.example.",
+		"relay.example. 60 IN MX 10 A.relay.example.",
+		"relay.example. 60 IN MX 30 a.relay.example.",
+		"a.relay.example. 60 IN A 192.0.2.1",
+		"a.relay.example. 60 IN A 192.0.2.1",
+	))
+	relays := lookupRelays(t, r, "relay.example")
+	wantHosts(t, relays, "a.relay.example 192.0.2.1")
+	if got := relays.Hosts[0].Preference; got != 10 {
+		t.Errorf("preference = %d, want 10", got)
+	}
+}
