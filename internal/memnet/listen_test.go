@@ -36,9 +36,11 @@ func TestListenErrors(t *testing.T) {
 	wantErr(t, "second close", l.Close(), net.ErrClosed)
 	_, err = l.Accept()
 	wantErr(t, "accept after close", err, net.ErrClosed)
-	if l, err = n.Listen("tcp", l.Addr().String()); err != nil {
-		t.Errorf("listen after close: %v", err)
+	again, err := n.Listen("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatalf("listen after close: %v", err)
 	}
+	again.Close()
 }
 
 func TestUnspecifiedListener(t *testing.T) {

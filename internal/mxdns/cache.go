@@ -26,6 +26,7 @@ const (
 type result struct {
 	answer
 	expires time.Time
+	refresh time.Time // from when on a lookup asks again in the background; zero: at expires
 	stale   bool
 	cause   error   // why it is stale
 	good    *answer // for a negative answer: the last one with records, while it may still be used
@@ -39,7 +40,7 @@ type entry struct {
 
 	last     answer // the last answer that was no NXDOMAIN
 	lastKept time.Time
-	good     answer // the last answer with records
+	good     *answer // the last answer with records; what it points to never changes
 	goodKept time.Time
 
 	failure error // of the last attempt; nil: it gave an answer
@@ -291,15 +292,15 @@ func (e *entry) keep(a answer, now time.Time, staleFor time.Duration) {
 		e.last, e.lastKept = a, kept
 	}
 	if a.status == found {
-		e.good, e.goodKept = a, kept
+		e.good, e.goodKept = &a, kept
 	}
 }
 
 // resultAt is the current answer.
 func (e *entry) resultAt(now time.Time) result {
-	r := result{answer: e.current, expires: e.expires}
+	r := result{answer: e.current, expires: e.expires, refresh: e.refresh}
 	if e.current.status != found && now.Before(e.goodKept) {
-		r.good = &e.good
+		r.good = e.good
 	}
 	return r
 }
@@ -314,7 +315,7 @@ func (e *entry) staleAt(now time.Time) (result, bool) {
 		r.expires = now.Add(minTTL)
 	}
 	if e.last.status != found && now.Before(e.goodKept) {
-		r.good = &e.good
+		r.good = e.good
 	}
 	return r, true
 }

@@ -340,14 +340,7 @@ func faultNullMX(t *testing.T) {
 // loopback is a name server on real sockets; without TCP its TCP port refuses.
 func loopback(t *testing.T, tcp bool, h dns.HandlerFunc) *Resolver {
 	t.Helper()
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Skipf("the UDP port's TCP twin is taken: %v", err)
-	}
+	pc, l := loopbackSockets(t)
 	if !tcp {
 		l.Close()
 	}

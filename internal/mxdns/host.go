@@ -56,6 +56,7 @@ type hostAnswer struct {
 	addrs    []netip.Addr
 	good     []netip.Addr // the last ones, where there are none now
 	expires  time.Time
+	refresh  time.Time
 	stale    bool
 	cause    error
 	denied   bool  // there is no such name
@@ -88,9 +89,11 @@ func (l hostLookup) wait(ctx context.Context, patient bool) hostAnswer {
 		if err != nil {
 			a.err = err
 			a.expires = earliest(a.expires, time.Now().Add(minTTL)) // worth another try soon
+			a.refresh = earliest(a.refresh, a.expires)
 			continue
 		}
 		a.expires = earliest(a.expires, res.expires)
+		a.refresh = earliest(a.refresh, earliest(res.refresh, res.expires))
 		if res.stale && !a.stale {
 			a.stale, a.cause = true, res.cause
 		}
