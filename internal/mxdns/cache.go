@@ -74,18 +74,6 @@ type cache struct {
 	closed  bool
 }
 
-// pending is a lookup: an answer that was there, or a flight to wait for.
-type pending struct {
-	cache  *cache
-	q      question
-	flight *flight // nil: result and err say it
-	result         // with a flight: the last good answer, if stale is set
-	err    error
-
-	patience time.Time // until when a last good answer is kept back
-	failing  error     // with a flight: how the attempt before it failed, if it did
-}
-
 // begin looks a question up, and sends it on its way if need be, without waiting.
 func (c *cache) begin(q question) pending {
 	c.mu.Lock()
@@ -129,53 +117,6 @@ func (c *cache) begin(q question) pending {
 		p.failing = e.failure
 	}
 	return p
-}
-
-// ready says whether wait will return at once.
-func (p pending) ready() bool {
-	if p.flight == nil {
-		return true
-	}
-	select {
-	case <-p.flight.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// wait returns what came of the lookup. Where there is a last good answer it waits for a better one only
-// a short time.
-func (p pending) wait(ctx context.Context) (result, error) {
-	if p.flight == nil {
-		return p.result, p.err
-	}
-	if p.ready() { // even if ctx has ended
-		return p.landed()
-	}
-	var impatient <-chan time.Time
-	if p.stale {
-		t := time.NewTimer(time.Until(p.patience))
-		defer t.Stop()
-		impatient = t.C
-	}
-	select {
-	case <-p.flight.done:
-		return p.landed()
-	case <-impatient:
-		p.cache.stats.stale.Add(1)
-		return p.result, nil
-	case <-ctx.Done():
-		return result{}, p.q.fail(ErrTemporary, context.Cause(ctx))
-	}
-}
-
-// landed returns what came of a flight that is done.
-func (p pending) landed() (result, error) {
-	if p.flight.stale {
-		p.cache.stats.stale.Add(1)
-	}
-	return p.flight.result, p.flight.err
 }
 
 // sendLocked sends a question on its way.
@@ -229,13 +170,10 @@ func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
 
 	switch {
 	case closed:
-	case f.err != nil:
-		c.stats.failures.Add(1)
-		c.logger.Warn("DNS lookup failed", "type", q.typeName(), "name", bare(q.name), "error", err)
 	case err != nil:
 		c.stats.failures.Add(1)
 		if !failedBefore {
-			c.logger.Warn("DNS lookup failed, the last good answer is kept", "type", q.typeName(), "name", bare(q.name), "error", err)
+			c.logger.Warn("DNS lookup failed", "type", q.typeName(), "name", bare(q.name), "error", err, "last_good_answer_kept", f.stale)
 		}
 	case a.status == noDomain && f.good != nil && !goneBefore:
 		c.logger.Warn("name has vanished from DNS", "type", q.typeName(), "name", bare(q.name))

@@ -145,9 +145,6 @@ func waitHosts(ctx context.Context, lookups []hostLookup) []hostAnswer {
 	return answers
 }
 
-// errTooSlow is why a host that takes long is passed over.
-var errTooSlow = errors.New("takes long: gone on without it")
-
 func usable(answers []hostAnswer) bool {
 	for _, a := range answers {
 		if addrs, _ := chooseAddrs(a.addrs); len(addrs) > 0 {

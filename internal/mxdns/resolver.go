@@ -39,7 +39,7 @@ type Config struct {
 	// StaleFor is how long after its time the last good answer is given while name servers fail; zero:
 	// 24 h; at most a week; negative: never.
 	StaleFor time.Duration
-	// Logger hears of failures, once each; nil: nobody does.
+	// Logger hears when lookups of a name begin to fail and when they work again; nil: nobody does.
 	Logger *slog.Logger
 }
 
