@@ -1,0 +1,279 @@
+package mxsend
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
+)
+
+// What a connection reports to its Client, and what follows: every function here
+// takes Client.mu, settles what the report settles, and dispatches.
+
+// A task is what a connection is to do beyond its transactions.
+type task struct {
+	leave     bool // close: nothing is on it
+	cancelled bool // end: a message on it was cancelled
+}
+
+// opened puts a connection into service. It returns false if the Client was
+// closed meanwhile.
+func (c *Client) opened(cn *conn) bool {
+	c.mu.Lock()
+	defer c.unlock()
+	now := time.Now()
+	c.dialEnded(cn)
+	r := cn.relay
+	k := r.candidate()
+	if c.ctx.Err() != nil {
+		c.drop(cn)
+		return false
+	}
+	x := &cn.extensions
+	k.lacks, k.maxSize = lacks(x), x.Size
+	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
+	r.pool.reached = true
+	cn.lockStep = cn.lockStep || r.lockStep
+	cn.state, cn.idleSince = connReady, now
+	cn.since = now
+	if r.gone {
+		cn.leaving = true
+		cn.signal()
+	}
+	cn.recount()
+	if f := c.cfg.Observer.Connected; f != nil {
+		name, address, took := r.name, cn.address, now.Sub(cn.opening)
+		c.after(func() { f(name, address, took, nil) })
+	}
+	cn.signal()
+	c.dispatch(now)
+	return true
+}
+
+func lacks(x *smtpwire.Extensions) (n need) {
+	if !x.EightBitMIME {
+		n |= needEightBitMIME
+	}
+	if !x.SMTPUTF8 {
+		n |= needSMTPUTF8
+	}
+	if !x.RequireTLS {
+		n |= needRequireTLS
+	}
+	return n
+}
+
+// dialEnded: nobody waits for this connection to be opened any more.
+func (c *Client) dialEnded(cn *conn) {
+	if !cn.slow {
+		cn.slow = true
+		c.lane(cn.lane).dialing--
+	}
+}
+
+// noticeSlow stops counting on a connection that takes long to be opened.
+func (c *conn) noticeSlow(now time.Time) {
+	if c.state == connOpening && now.Sub(c.opening) >= slowDial {
+		c.client.dialEnded(c)
+	}
+}
+
+// openFailed: a connection could not be opened.
+func (c *Client) openFailed(cn *conn, err *Error) {
+	c.mu.Lock()
+	defer c.unlock()
+	now := time.Now()
+	c.dialEnded(cn)
+	c.drop(cn)
+	r := cn.relay
+	if f := c.cfg.Observer.Connected; f != nil {
+		name, address, took := r.name, cn.address, now.Sub(cn.opening)
+		c.after(func() { f(name, address, took, err) })
+	}
+	if c.ctx.Err() != nil {
+		return
+	}
+	p := r.pool
+	p.failures++
+	p.lastErr, r.lastErr = err, err
+	if err.Reply.Code == 421 && r.candidate().conns > 0 {
+		// The relay lives and has enough of us: that blames nobody.
+		r.learned, r.eased = r.candidate().conns, now
+		c.applyWeights(p)
+		c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.learned)
+		c.dispatch(now)
+		return
+	}
+	r.misfit = nil
+	if errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent() {
+		r.misfit = err
+	}
+	c.log(levelWarn, "connection to relay failed", "relay", r.name, "error", err)
+	s := r.health.fail(now, true, !p.othersUsable(r, now), rand.Float64())
+	if err.Stage == StageAuth && err.Reply.Permanent() {
+		const lockedOut = 5 * time.Minute // no hot loop with a credential that is refused
+		s = sentence{eject: true, wait: lockedOut}
+	}
+	c.carryOut(s, r, now, err)
+	c.dispatch(now)
+}
+
+// carryOut does what health says of a relay.
+func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
+	if s.wait == 0 {
+		return
+	}
+	k := r.candidate()
+	k.notBefore = now.Add(s.wait)
+	if !s.eject {
+		return
+	}
+	r.ejections++
+	r.ejectedFor = reason.Error()
+	name, until := r.name, k.notBefore
+	c.log(levelWarn, "relay put out", "relay", name, "for", s.wait, "reason", reason)
+	if f := c.cfg.Observer.Ejected; f != nil {
+		c.after(func() { f(name, until, reason) })
+	}
+}
+
+// drop takes a connection off the books.
+func (c *Client) drop(cn *conn) {
+	r := cn.relay
+	cn.state = connGone
+	cn.recount()
+	for i, other := range r.conns {
+		if other == cn {
+			r.conns = append(r.conns[:i], r.conns[i+1:]...)
+			break
+		}
+	}
+	if r.gone && len(r.conns) == 0 {
+		c.forgetGone(r.pool)
+	}
+}
+
+// turn is a connection's look at the books, once for each step: what is to be
+// done, what is new on it, and whether it takes another envelope.
+func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
+	c.mu.Lock()
+	defer c.unlock()
+	if heard {
+		cn.relay.candidate().lastOctet = now
+	}
+	c.endCancelled(cn, now, &todo)
+	if todo.cancelled {
+		return todo
+	}
+	t := cn.tx
+	cn.slotFree = t.busy && t.granted && !t.over && cn.next == nil && !cn.parted && !cn.leaving && !cn.lockStep &&
+		!c.cfg.SeparateTransactions && t.entry != nil && t.entry.size <= writeChunk && now.Before(cn.retireAt)
+	cn.recount()
+	c.dispatch(now)
+	if cn.cur == nil && cn.leaving {
+		c.drop(cn)
+		todo.leave = true
+		return todo
+	}
+	if cn.cur != nil && !cn.tx.busy {
+		cn.tx.begin(cn.cur, now, cn.needReset)
+		cn.needReset = false
+	}
+	if cn.next != nil && !cn.txNext.busy {
+		cn.txNext.begin(cn.next, now, false)
+	}
+	return todo
+}
+
+// endCancelled gives cancelled entries their outcome. One that nothing was
+// written of leaves its slot; else the connection has to end, at once or after
+// the reply to the message before.
+func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
+	if e := cn.next; e != nil && e.cancelled {
+		cn.next = nil
+		if cn.txNext.busy && cn.txNext.sent > 0 {
+			cn.txNext.entry = nil
+			cn.parted = true
+			e.tried = true
+		} else {
+			cn.txNext.busy = false
+		}
+		c.endAbandoned(e, Deferred, cn)
+	}
+	e := cn.cur
+	if e == nil || !e.cancelled {
+		return
+	}
+	switch t := cn.tx; {
+	case !t.busy || t.sent == 0:
+		t.busy = false
+		cn.cur, cn.next = cn.next, nil
+		cn.since, cn.idleSince = now, now
+		c.endAbandoned(e, Deferred, cn)
+	case t.committed(cn.out.handed.octets):
+		// The connection goes on waiting for the reply; nobody else does.
+		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: errCancelled})
+		t.entry = nil
+		e.conn = nil
+		c.finish(e)
+		cn.cur = &entry{lane: e.lane} // the slot is taken until the reply comes
+	default:
+		todo.cancelled = true
+	}
+}
+
+func (c *Client) endAbandoned(e *entry, o Outcome, cn *conn) {
+	e.conn = nil
+	if o == Deferred && !e.tried {
+		o = NotAttempted
+	}
+	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: errCancelled})
+	c.finish(e)
+}
+
+// giveBack takes the entry out of the envelope slot, since the message before it
+// takes too long; it goes elsewhere at no cost.
+func (c *Client) giveBack(cn *conn, t *transaction, now time.Time) {
+	c.mu.Lock()
+	defer c.unlock()
+	e := cn.next
+	cn.next = nil
+	t.entry = nil
+	cn.recount()
+	if e != nil {
+		c.requeue(e, now)
+	}
+	c.dispatch(now)
+}
+
+// retire has a connection close as soon as nothing is on it.
+func (c *Client) retire(cn *conn) {
+	c.mu.Lock()
+	defer c.unlock()
+	cn.leave()
+}
+
+func (c *conn) leave() {
+	if !c.leaving {
+		c.leaving = true
+		c.recount()
+		c.signal()
+	}
+}
+
+// gone: a connection was closed by this side, with nothing on it.
+func (c *Client) gone(cn *conn, err error) {
+	if f := c.cfg.Observer.Disconnected; f != nil {
+		c.protect(func() { f(cn.relay.name, cn.address, err) })
+	}
+}
+
+// interrupt wakes the owner for an entry that was cancelled, out of a Write of
+// its content if need be. Client.mu is held.
+func (c *conn) interrupt(e *entry) {
+	if c.cur == e {
+		c.out.handed.interrupt()
+	}
+	c.signal()
+}

@@ -1,0 +1,213 @@
+package mxsend
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// A Client submits messages through the relays of a mail domain. It is safe for
+// concurrent use; one Client serves a whole program. It connects when there is
+// something to send, and keeps no connection open for long without need.
+type Client struct {
+	cfg         Config
+	ownResolver bool            // made by New, so closed by Close
+	ctx         context.Context // ends when the Client is cut
+	cancel      context.CancelFunc
+	// goroutines are the connections' and the lookups'; Close waits for them.
+	goroutines sync.WaitGroup
+	entries    sync.Pool // of *entry, out of use
+
+	// mu guards all that follows, every pool, relay, lane and entry, and of a
+	// conn the fields said to be. Nothing is read, written, slept or called back
+	// under it. Lock order: Client.mu, then run.mu or inbox.mu, never two of those.
+	mu          sync.Mutex
+	pools       map[string]*pool
+	lanes       [2]*lane // Transactional, Bulk
+	relayIDs    int
+	live        int // entries between submission and outcome
+	closed      bool
+	drained     chan struct{} // closed when closed and live is zero
+	afterUnlock []func()
+	alarm       *time.Timer
+	alarmAt     time.Time
+}
+
+// A lane is one of the two queues. Client.mu guards it.
+type lane struct {
+	id       Lane
+	pool     *pool
+	queue    entryList // ready to be placed
+	waiting  entryList // for their next round
+	dialing  int       // connections being opened for its entries, not yet slow
+	limiter  *rate.Limiter
+	runs     map[*run]struct{}
+	stuck    bool // no relay was usable when it was last looked at
+	outcomes [5]uint64
+}
+
+// New validates cfg and returns a Client. It does no I/O: relays are looked up
+// and connected to when there is something to send. The error joins everything
+// that is wrong with cfg.
+func New(cfg Config) (*Client, error) {
+	own := cfg.Resolver == nil
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, ownResolver: own, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
+	return c, nil
+}
+
+func (c *Client) newLane(id Lane, cfg LaneConfig) *lane {
+	domain := cfg.Domain
+	if domain == "" {
+		domain = c.cfg.Domain
+	}
+	p := c.pools[domain]
+	if p == nil {
+		p = &pool{domain: domain}
+		c.pools[domain] = p
+	}
+	l := &lane{id: id, pool: p, runs: map[*run]struct{}{}}
+	if cfg.Rate > 0 {
+		l.limiter = rate.NewLimiter(rate.Limit(cfg.Rate), max(1, int(cfg.Rate/10)))
+	}
+	return l
+}
+
+func (c *Client) lane(id Lane) *lane {
+	if id == Bulk {
+		return c.lanes[1]
+	}
+	return c.lanes[0]
+}
+
+// Send submits one message and waits for its outcome. Its error is nil exactly
+// when every recipient was Accepted; else it unwraps to the *Error of each that
+// was not, so that errors.Is(err, ErrInDoubt) says whether any is in doubt. The
+// Receipt is complete in any case.
+//
+// When ctx ends, recipients that no connection was tried for are NotAttempted,
+// those whose final dot was handed over are InDoubt, and others Deferred. While
+// no relay is usable, Send waits until Config.Retry stops, two minutes by default.
+func (c *Client) Send(ctx context.Context, m *Message) (Receipt, error) {
+	e := c.prepare(ctx, m, Transactional)
+	if !e.hopeless {
+		c.submit(ctx, e)
+	}
+	receipt, err := e.receipt, e.receipt.err()
+	if err == nil && len(receipt.Recipients) == 0 {
+		err = noRecipients(e)
+	}
+	c.release(e)
+	return receipt, err
+}
+
+// noRecipients is the error of a message that nobody was to get.
+func noRecipients(e *entry) error {
+	if e.localErr != nil {
+		return e.localErr
+	}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: errors.New("Message.Recipients is empty")}
+}
+
+func (c *Client) submit(ctx context.Context, e *entry) {
+	if err := ctx.Err(); err != nil {
+		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
+		return
+	}
+	c.mu.Lock()
+	c.enqueue(e, time.Now(), nil)
+	c.unlock()
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+		c.mu.Lock()
+		c.abandon(e, context.Cause(ctx))
+		c.unlock()
+		<-e.done
+	}
+}
+
+// enqueue takes an entry in and looks for a place for it.
+func (c *Client) enqueue(e *entry, now time.Time, r *run) {
+	e.run = r
+	c.live++
+	if c.closed {
+		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ErrClosed})
+		c.finish(e)
+		return
+	}
+	l := c.lane(e.lane)
+	e.poolFails = l.pool.failures
+	l.queue.pushBack(e)
+	if l.stuck && r == nil {
+		c.startRound(e, now)
+	}
+	c.dispatch(now)
+}
+
+// finish hands an entry whose recipients all have their outcome back to whoever
+// submitted it.
+func (c *Client) finish(e *entry) {
+	if e.timer != nil {
+		e.timer.Stop()
+		e.timer = nil
+	}
+	l := c.lane(e.lane)
+	for i := range e.receipt.Recipients {
+		l.outcomes[e.receipt.Recipients[i].Outcome]++
+	}
+	if f := c.cfg.Observer.Finished; f != nil {
+		receipt, lane := e.receipt, e.lane
+		c.after(func() { f(receipt, lane) })
+	}
+	c.live--
+	if c.closed && c.live == 0 {
+		close(c.drained)
+	}
+	if e.run != nil {
+		e.run.push(e)
+		return
+	}
+	e.done <- struct{}{}
+}
+
+const levelWarn, levelInfo = slog.LevelWarn, slog.LevelInfo
+
+// log logs once mu is released.
+func (c *Client) log(level slog.Level, msg string, args ...any) {
+	if c.cfg.Logger.Enabled(c.ctx, level) {
+		c.after(func() { c.cfg.Logger.Log(context.Background(), level, msg, args...) })
+	}
+}
+
+// after has f called once mu is released.
+func (c *Client) after(f func()) { c.afterUnlock = append(c.afterUnlock, f) }
+
+// unlock releases mu and makes the calls that were put off.
+func (c *Client) unlock() {
+	calls := c.afterUnlock
+	c.afterUnlock = nil
+	c.mu.Unlock()
+	for _, f := range calls {
+		c.protect(f)
+	}
+}
+
+// protect calls into the user's code; a panic there is logged and ends nothing.
+func (c *Client) protect(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.cfg.Logger.Error("a callback of Config panicked", "panic", fmt.Sprintf("%T", p))
+		}
+	}()
+	f()
+}

@@ -1,0 +1,179 @@
+package mxsend
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
+)
+
+// An entry is a message on its way: queued, on a connection (envelope, content,
+// committed), waiting for its next round, or done. Client.mu guards it, but for
+// the fields set by prepare, which nobody changes afterwards.
+type entry struct {
+	// Set by prepare.
+	msg        *Message
+	lane       Lane
+	returnPath smtpwire.Mailbox
+	rcpts      []rcpt
+	header     []byte // what the signer put in front
+	content    []byte // with CRLF line ends; Message.Content itself where that has them
+	size       int64  // of header and content
+	need       need
+	hopeless   bool // an outcome for every recipient is known before any relay
+
+	// Where it is.
+	list       *entryList // queue or waiting
+	prev, next *entry
+	conn       *conn // that has it in a slot
+	cancelled  bool
+	timer      *time.Timer // of its round
+	rounds     backoff.BackOff
+	generation uint64 // told apart from earlier uses of the same memory by its timers
+
+	// What became of it so far.
+	receipt   Receipt
+	pending   int    // recipients without outcome
+	tried     bool   // a connection was tried for it
+	poolFails uint64 // of its pool when it was queued
+	avoid     []int  // ids of the relays that had their turn in this round
+	localErr  *Error // why it was refused before any relay
+	free      int    // requeued at no cost so often
+
+	run  *run          // of SendAll; nil for Send
+	done chan struct{} // of Send: receives one when every recipient has its outcome
+
+	oneRcpt   [1]rcpt
+	oneResult *oneResult
+}
+
+// A rcpt is a recipient's state between transactions.
+type rcpt struct {
+	mailbox smtpwire.Mailbox
+	settled bool
+	paused  bool   // until the next round
+	refused bool   // by one relay that may have meant this client
+	resent  bool   // after doubt: whatever comes now, the first copy may be there
+	last    *Error // why it is still pending
+}
+
+// oneResult is the memory of the common receipt, in one piece.
+type oneResult struct {
+	recipients [1]RecipientResult
+	attempts   [1]Attempt
+}
+
+const maxAttempts = 16
+
+func newEntry() any { return &entry{done: make(chan struct{}, 1)} }
+
+// release gives the entry's memory back. Nobody may hold it any more.
+func (c *Client) release(e *entry) {
+	*e = entry{done: e.done, generation: e.generation + 1, avoid: e.avoid[:0]}
+	c.entries.Put(e)
+}
+
+// addRecipients makes room for the outcome of each recipient.
+func (e *entry) addRecipients(addresses []string) {
+	e.pending = len(addresses)
+	if len(addresses) == 1 {
+		e.oneResult = new(oneResult)
+		e.receipt.Recipients = e.oneResult.recipients[:]
+		e.receipt.Attempts = e.oneResult.attempts[:0]
+		e.rcpts = e.oneRcpt[:]
+	} else {
+		e.receipt.Recipients = make([]RecipientResult, len(addresses))
+		e.rcpts = make([]rcpt, len(addresses))
+	}
+	for i, a := range addresses {
+		e.receipt.Recipients[i].Address = a
+	}
+}
+
+// refuse gives every pending recipient the outcome Rejected, locally.
+func (e *entry) refuse(err error) *entry {
+	e.hopeless = true
+	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
+	for i := range e.rcpts {
+		e.settle(i, failure, "")
+	}
+	e.localErr = failure
+	return e
+}
+
+// settle gives recipient i its outcome, once and for all.
+func (e *entry) settle(i int, err *Error, relay string) {
+	if e.rcpts[i].settled {
+		return
+	}
+	e.rcpts[i].settled = true
+	e.pending--
+	r := &e.receipt.Recipients[i]
+	r.DuplicatePossible = e.rcpts[i].resent
+	if r.DuplicatePossible && err.Outcome != InDoubt {
+		doubt := *err
+		doubt.Outcome, doubt.Err = InDoubt, errors.Join(errFirstCopy, err.Err)
+		err = &doubt
+	}
+	r.Outcome, r.Err, r.Relay = err.Outcome, err, relay
+}
+
+var errFirstCopy = errors.New("sent again after doubt and not accepted; the first copy may have been")
+
+// accept gives recipient i the outcome Accepted.
+func (e *entry) accept(i int, relay, queueID string) {
+	if e.rcpts[i].settled {
+		return
+	}
+	e.rcpts[i].settled = true
+	e.pending--
+	r := &e.receipt.Recipients[i]
+	r.Outcome, r.Relay, r.QueueID = Accepted, relay, queueID
+	r.DuplicatePossible = e.rcpts[i].resent
+}
+
+// settleRest gives every pending recipient an outcome of the same error.
+func (e *entry) settleRest(err *Error) {
+	for i := range e.rcpts {
+		e.settle(i, err, err.Relay)
+	}
+}
+
+func (e *entry) attempted(a Attempt) {
+	e.tried = true
+	if len(e.receipt.Attempts) < maxAttempts {
+		e.receipt.Attempts = append(e.receipt.Attempts, a)
+	}
+}
+
+// ready says whether any recipient may be tried now.
+func (e *entry) ready() bool {
+	for i := range e.rcpts {
+		if !e.rcpts[i].settled && !e.rcpts[i].paused {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *entry) want(now time.Time, mayOpen bool) want {
+	return want{lane: e.lane, need: e.need, size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
+}
+
+// giveUp gives every pending recipient the outcome of one that was not accepted
+// in all its time: Deferred if a connection was tried, NotAttempted if not.
+func (e *entry) giveUp(tried bool, cause error) {
+	for i := range e.rcpts {
+		err := &Error{Outcome: NotAttempted, Stage: StageLookup, Err: cause}
+		if e.tried || tried {
+			err.Outcome, err.Stage = Deferred, StageConnect
+		}
+		if last := e.rcpts[i].last; last != nil {
+			err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
+			err.Err = errors.Join(last.Err, cause)
+		}
+		e.settle(i, err, err.Relay)
+	}
+}

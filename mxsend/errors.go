@@ -1,0 +1,103 @@
+package mxsend
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and
+// ErrNotAttempted match every *Error of that outcome; the others name a cause.
+var (
+	ErrRejected     = errors.New("mxsend: rejected")
+	ErrDeferred     = errors.New("mxsend: deferred")
+	ErrInDoubt      = errors.New("mxsend: in doubt")
+	ErrNotAttempted = errors.New("mxsend: not attempted")
+
+	// ErrNoRelay: the mail domain names no relay that could be used.
+	ErrNoRelay = errors.New("no relay")
+	// ErrRelayRefused: a relay refuses this client (its network, its name, its
+	// credential), whatever the recipient.
+	ErrRelayRefused = errors.New("the relay refuses this client: check its mynetworks, access rules and credentials")
+	// ErrTLSRequired: the relay offers no STARTTLS and Config wants it.
+	ErrTLSRequired = errors.New("the relay does not offer STARTTLS, which Config.TLS: mxsend.TLSRequired (the default) demands; " +
+		"configure TLS on the relay, or set Config.TLS to mxsend.TLSOpportunistic or mxsend.TLSDisabled to send in clear")
+	// ErrTLSVerify: the relay's certificate is not to be trusted.
+	ErrTLSVerify = errors.New("the relay's certificate is not trusted; " +
+		"set Config.TLSConfig.RootCAs to the CA that signed it, or Config.RelayNames to the name it bears")
+	// ErrLacksExtension: no relay offers an extension that the message needs.
+	ErrLacksExtension = errors.New("no relay offers what the message needs")
+	// ErrClosed: the Client was closed.
+	ErrClosed = errors.New("mxsend: client closed")
+)
+
+// A Stage is where in a submission something happened.
+type Stage uint8
+
+const (
+	StageLocal     Stage = iota // before any relay was chosen
+	StageLookup                 // MX and address lookup
+	StageConnect                // TCP
+	StageGreeting               // the relay's first reply
+	StageHello                  // EHLO
+	StageTLS                    // STARTTLS and handshake
+	StageAuth                   // AUTH
+	StageMail                   // MAIL FROM
+	StageRecipient              // RCPT TO
+	StageData                   // DATA, before its 354
+	StageContent                // content, before its terminator was handed over
+	StageFinalDot               // after the terminator was handed over
+)
+
+// String returns the stage as it is named in errors: "MAIL", "final dot".
+func (s Stage) String() string {
+	names := [...]string{"local check", "lookup", "connect", "greeting", "EHLO", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "content", "final dot"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return "unknown stage"
+}
+
+// An Error says why a recipient was not accepted. Its text holds no address and
+// no content, and quotes of a relay's reply only what is safe in a log.
+type Error struct {
+	Outcome Outcome
+	Stage   Stage
+	Relay   string // empty before a relay was chosen
+	Reply   Reply  // zero where none came
+	Err     error  // the cause beneath; may be nil where Reply says it all
+}
+
+// Error gives outcome, stage, relay, reply and cause on one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v at %v", e.Outcome, e.Stage)
+	if e.Relay != "" {
+		b.WriteString(" of " + e.Relay)
+	}
+	if e.Reply.Code != 0 {
+		b.WriteString(": " + e.Reply.String())
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is matches the sentinel of the outcome.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrRejected:
+		return e.Outcome == Rejected
+	case ErrDeferred:
+		return e.Outcome == Deferred
+	case ErrInDoubt:
+		return e.Outcome == InDoubt
+	case ErrNotAttempted:
+		return e.Outcome == NotAttempted
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package mxsend
+
+import "time"
+
+// health is what is known of a relay's fitness. Its methods are pure: they take
+// the time and a random number and return what follows from them.
+//
+// Only failures that blame the relay are brought here: of connecting, greeting,
+// EHLO, TLS; 421; time-outs; 4yz of class X.3 or X.4 outside RCPT; and replies
+// that refuse this client whatever the recipient.
+type health struct {
+	failures int           // in a row
+	refusals int           // of this client, in a row, without an acceptance between
+	outs     int           // ejections since it was last well, for the doubling
+	out      bool          // ejected, and not yet back in full
+	window   [2]healthTick // the running and the last five seconds
+	accepted bool          // it has ever accepted anything
+}
+
+type healthTick struct {
+	start      time.Time
+	good, fail int
+}
+
+const (
+	ejectInARow     = 5
+	ejectRefusals   = 20
+	ejectShareOf    = 20 // half of at least so many within the window
+	healthTickLen   = 5 * time.Second
+	ejectFirst      = 5 * time.Second
+	ejectMost       = 300 * time.Second
+	coolFirst       = 100 * time.Millisecond
+	lastRelayMost   = 30 * time.Second
+	restoreInFlight = 2 // what a relay that came back may carry before its first success
+)
+
+// sentence is what health says after a failure.
+type sentence struct {
+	eject bool
+	wait  time.Duration // nothing new for that long
+}
+
+// fail counts a failure. last says that no other relay is usable: it is then
+// paused for a moment, never ejected. random is in [0, 1).
+func (h *health) fail(now time.Time, connecting, last bool, random float64) sentence {
+	h.failures++
+	h.tick(now).fail++
+	good, fail := h.window[0].good+h.window[1].good, h.window[0].fail+h.window[1].fail
+	share := good+fail >= ejectShareOf && 2*fail >= good+fail
+	if h.failures >= ejectInARow || share || h.out {
+		if last {
+			return sentence{wait: jitter(doubled(time.Second, h.failures-ejectInARow, lastRelayMost), random)}
+		}
+		return h.eject(random)
+	}
+	if connecting {
+		return sentence{wait: jitter(doubled(coolFirst, h.failures-1, time.Second), random)}
+	}
+	return sentence{}
+}
+
+// refuse counts a reply that refuses this client. A relay that does so without
+// end is put out even if it is the last: mail that waits is better than mail
+// that is refused.
+func (h *health) refuse(now time.Time, random float64) sentence {
+	h.refusals++
+	if h.refusals < ejectRefusals {
+		return sentence{}
+	}
+	return h.eject(random)
+}
+
+func (h *health) eject(random float64) sentence {
+	wait := jitter(doubled(ejectFirst, h.outs, ejectMost), random)
+	h.outs++
+	h.out = true
+	return sentence{eject: true, wait: wait}
+}
+
+// succeed counts an accepted message or recipient, and says whether that
+// restores an ejected relay.
+func (h *health) succeed(now time.Time) (restored bool) {
+	restored = h.out
+	h.tick(now).good++
+	if restored {
+		h.window = [2]healthTick{{start: now}}
+	}
+	h.failures, h.refusals, h.out, h.accepted = 0, 0, false, true
+	h.outs = 0
+	return restored
+}
+
+// believable says whether a refusal by this relay may be believed to concern the
+// message and not this client: it has accepted others, and lately.
+func (h *health) believable() bool { return h.accepted && h.refusals <= 2 }
+
+func (h *health) tick(now time.Time) *healthTick {
+	if now.Sub(h.window[0].start) >= healthTickLen {
+		if now.Sub(h.window[0].start) >= 2*healthTickLen {
+			h.window[0] = healthTick{}
+		}
+		h.window[1] = h.window[0]
+		h.window[0] = healthTick{start: now}
+	}
+	return &h.window[0]
+}
+
+func doubled(first time.Duration, times int, most time.Duration) time.Duration {
+	for ; times > 0 && first < most; times-- {
+		first *= 2
+	}
+	return min(first, most)
+}
+
+// jitter spreads d over ±20 %.
+func jitter(d time.Duration, random float64) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*random))
+}

@@ -1,0 +1,301 @@
+package mxsend
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
+)
+
+// open connects, and leaves the connection ready for its first transaction:
+// greeting, EHLO, TLS, EHLO anew, AUTH. On an error nothing is left open.
+func (c *conn) open() (failure *Error) {
+	defer func() {
+		if failure != nil {
+			failure.Outcome, failure.Relay = Deferred, c.relay.name
+			if c.raw != nil {
+				_ = c.raw.Close()
+			}
+		}
+	}()
+	if failure := c.connect(); failure != nil {
+		return failure
+	}
+	// A Client that is cut does not wait for the relay.
+	stop := context.AfterFunc(c.client.ctx, func() { _ = c.raw.Close() })
+	defer stop()
+	cfg := &c.client.cfg
+	if cfg.TLS == TLSImplicit {
+		if failure := c.handshake(); failure != nil {
+			return failure
+		}
+	}
+	c.replies = smtpwire.NewReplyReader(c.nc)
+	if failure := c.greet(); failure != nil {
+		return failure
+	}
+	if failure := c.hello(); failure != nil {
+		return failure
+	}
+	if cfg.TLS == TLSRequired || cfg.TLS == TLSOpportunistic {
+		if failure := c.startTLS(); failure != nil {
+			return failure
+		}
+	}
+	if failure := c.authenticate(); failure != nil {
+		return failure
+	}
+	_ = c.raw.SetDeadline(time.Time{})
+	c.out.init(c.nc, c.beforeChunk)
+	return nil
+}
+
+// connect tries the relay's addresses one after the other.
+func (c *conn) connect() *Error {
+	c.client.mu.Lock()
+	addresses, port := c.relay.addresses, c.relay.port
+	c.client.mu.Unlock()
+	limit := c.client.cfg.Limits.Connect
+	var errs []error
+	for _, a := range addresses {
+		ctx, cancel := context.WithTimeout(c.client.ctx, limit)
+		c.address = netip.AddrPortFrom(a, uint16(port)).String()
+		nc, err := c.client.cfg.Dial(ctx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(port)))
+		cancel()
+		if err == nil {
+			c.raw, c.nc, c.born = nc, nc, time.Now()
+			return nil
+		}
+		errs = append(errs, err)
+		if c.client.ctx.Err() != nil {
+			break
+		}
+	}
+	return &Error{Stage: StageConnect, Err: errors.Join(errs...)}
+}
+
+// ask sends a command, if there is one, and reads its reply, both within a time.
+func (c *conn) ask(stage Stage, command string, within time.Duration) (smtpwire.Reply, *Error) {
+	_ = c.raw.SetDeadline(time.Now().Add(within))
+	if command != "" {
+		if _, err := c.nc.Write([]byte(command)); err != nil {
+			// What the relay said last is more telling than that it closed.
+			if r, rerr := c.replies.Next(); rerr == nil {
+				return r, refusal(stage, r)
+			}
+			return smtpwire.Reply{}, &Error{Stage: stage, Err: err}
+		}
+	}
+	r, err := c.replies.Next()
+	if err != nil {
+		var partial Reply
+		if p := c.replies.Partial(); p != "" {
+			partial.Text = p
+		}
+		return r, &Error{Stage: stage, Reply: partial, Err: err}
+	}
+	return r, nil
+}
+
+func refusal(stage Stage, r smtpwire.Reply) *Error {
+	return &Error{Stage: stage, Reply: newReply(r.Code, r.Enhanced, r.Text)}
+}
+
+func (c *conn) greet() *Error {
+	r, failure := c.ask(StageGreeting, "", c.client.cfg.Limits.Greeting)
+	switch {
+	case failure != nil:
+		if errors.Is(failure.Err, smtpwire.ErrProtocol) {
+			failure.Err = fmt.Errorf("what answers there speaks no SMTP; check the relay's address and Config.Port: %w", failure.Err)
+		}
+		return failure
+	case r.Code == 220:
+		return nil
+	}
+	failure = refusal(StageGreeting, r)
+	if r.Permanent() {
+		failure.Err = ErrRelayRefused
+	}
+	return failure
+}
+
+// hello says EHLO, and HELO to a relay that does not know it where nothing that
+// needs an extension is asked for (RFC 5321 §3.2).
+func (c *conn) hello() *Error {
+	cfg := &c.client.cfg
+	r, failure := c.ask(StageHello, "EHLO "+cfg.LocalName+"\r\n", cfg.Limits.Reply)
+	if failure != nil {
+		return failure
+	}
+	if r.Positive() {
+		c.extensions = smtpwire.ParseExtensions(r.Text)
+		return nil
+	}
+	plain := cfg.TLS == TLSDisabled || cfg.TLS == TLSOpportunistic || c.secured
+	if (r.Code == 500 || r.Code == 502) && plain && cfg.Auth == nil {
+		c.extensions = smtpwire.Extensions{}
+		if r, failure = c.ask(StageHello, "HELO "+cfg.LocalName+"\r\n", cfg.Limits.Reply); failure != nil {
+			return failure
+		}
+		if r.Positive() {
+			return nil
+		}
+	}
+	return refusal(StageHello, r)
+}
+
+// startTLS secures the connection (RFC 3207) or fails: in clear it goes on only
+// under TLSOpportunistic, and only where the relay does not offer STARTTLS.
+func (c *conn) startTLS() *Error {
+	cfg := &c.client.cfg
+	if !c.extensions.StartTLS {
+		if cfg.TLS == TLSOpportunistic {
+			return nil
+		}
+		return &Error{Stage: StageTLS, Err: ErrTLSRequired}
+	}
+	r, failure := c.ask(StageTLS, "STARTTLS\r\n", cfg.Limits.Reply)
+	if failure != nil {
+		return failure
+	}
+	if r.Code != 220 {
+		failure = refusal(StageTLS, r)
+		failure.Err = ErrTLSRequired
+		return failure
+	}
+	if c.replies.Buffered() > 0 {
+		// RFC 3207 §4.2, §5: octets in clear behind the 220 would be taken for
+		// the relay's after the handshake.
+		return &Error{Stage: StageTLS, Err: fmt.Errorf("%w: octets in clear after the reply to STARTTLS", smtpwire.ErrProtocol)}
+	}
+	if failure := c.handshake(); failure != nil {
+		return failure
+	}
+	c.replies.Reset(c.nc)
+	c.extensions = smtpwire.Extensions{}
+	return c.hello()
+}
+
+func (c *conn) handshake() *Error {
+	config, err := c.tlsConfig()
+	if err != nil {
+		return &Error{Stage: StageTLS, Err: err}
+	}
+	_ = c.raw.SetDeadline(time.Now().Add(c.client.cfg.Limits.Connect))
+	secured := tls.Client(c.raw, config)
+	if err := secured.HandshakeContext(c.client.ctx); err != nil {
+		var verify *tls.CertificateVerificationError
+		var host x509.HostnameError
+		var authority x509.UnknownAuthorityError
+		if errors.As(err, &verify) || errors.As(err, &host) || errors.As(err, &authority) {
+			err = fmt.Errorf("%w: %w", ErrTLSVerify, err)
+		}
+		return &Error{Stage: StageTLS, Err: err}
+	}
+	c.nc, c.secured = secured, true
+	return nil
+}
+
+func (c *conn) tlsConfig() (*tls.Config, error) {
+	cfg := &c.client.cfg
+	config := cfg.TLSConfig.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	if config.MinVersion == 0 {
+		config.MinVersion = tls.VersionTLS12 // RFC 8996
+	}
+	if config.ServerName == "" {
+		config.ServerName = c.relay.name
+		if cfg.TLS != TLSOpportunistic && !config.InsecureSkipVerify && !mayBear(c.relay.name, c.relay.pool.domain, cfg.RelayNames) {
+			return nil, fmt.Errorf("%w: the MX record names %q, which is not within Config.RelayNames or, where that is nil, the mail domain", ErrTLSVerify, c.relay.name)
+		}
+	}
+	if cfg.TLS == TLSOpportunistic {
+		config.InsecureSkipVerify = true
+	}
+	return config, nil
+}
+
+// mayBear says whether a relay found in unsigned DNS may bear that name. The
+// names of StaticRelays without a domain are the caller's own.
+func mayBear(name, domain string, patterns []string) bool {
+	if patterns == nil {
+		domain = canonicalHost(domain)
+		return domain == "" || name == domain || strings.HasSuffix(name, "."+domain)
+	}
+	for _, p := range patterns {
+		p = canonicalHost(p)
+		if p == name {
+			return true
+		}
+		if rest, ok := strings.CutPrefix(p, "*."); ok {
+			if label, parent, _ := strings.Cut(name, "."); label != "" && parent == rest {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// authenticate runs the SASL exchange of Config.Auth (RFC 4954).
+func (c *conn) authenticate() *Error {
+	cfg := &c.client.cfg
+	if cfg.Auth == nil {
+		return nil
+	}
+	failed := func(err error) *Error { return &Error{Stage: StageAuth, Err: err} }
+	if !c.secured {
+		return failed(errors.New("credentials are sent over verified TLS only"))
+	}
+	client := cfg.Auth()
+	mechanism, response, err := client.Start()
+	if err != nil {
+		return failed(fmt.Errorf("Config.Auth: %w", err))
+	}
+	if !c.extensions.OffersAuth(strings.ToUpper(mechanism)) {
+		return failed(fmt.Errorf("the relay does not offer AUTH %s", mechanism))
+	}
+	command := "AUTH " + mechanism
+	if response != nil {
+		// RFC 4954 §4: "=" is an empty initial response.
+		if encoded := base64.StdEncoding.EncodeToString(response); encoded != "" {
+			command += " " + encoded
+		} else {
+			command += " ="
+		}
+	}
+	for {
+		r, failure := c.ask(StageAuth, command+"\r\n", cfg.Limits.Reply)
+		switch {
+		case failure != nil:
+			return failure
+		case r.Code == 235:
+			return nil
+		case r.Code != 334:
+			failure = refusal(StageAuth, r)
+			if r.Permanent() {
+				failure.Err = fmt.Errorf("%w: the credential of Config.Auth", ErrRelayRefused)
+			}
+			return failure
+		}
+		challenge, err := base64.StdEncoding.DecodeString(string(r.Text))
+		if err == nil {
+			response, err = client.Next(challenge)
+		}
+		if err != nil {
+			_, _ = c.ask(StageAuth, "*\r\n", cfg.Limits.Reply)
+			return failed(errors.New("the SASL exchange of Config.Auth failed"))
+		}
+		command = base64.StdEncoding.EncodeToString(response)
+	}
+}

@@ -1,0 +1,113 @@
+package mxsend
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A relay is one host of a mail domain, with its connections. Client.mu guards
+// it.
+type relay struct {
+	pool      *pool
+	at        int // its index in pool.relays and pool.candidates
+	name      string
+	port      int
+	addresses []netip.Addr
+	gone      bool // no longer in DNS: it finishes what it has
+
+	health      health
+	lockStep    bool          // it answered out of step once: one command at a time from then on
+	misfit      error         // why no connection to it can work until somebody changes something
+	learned     int           // connections it lets us have, as it said by a 421; zero: no limit learned
+	window      float64       // connections that Bulk may have, by its replies; zero: all
+	eased       time.Time     // when learned or window last changed
+	extensions  []string      // of its last EHLO
+	conns       []*conn       // all of them
+	lastErr     *Error        // why it last failed
+	ejectedFor  string        // reason of the last ejection
+	outcomes    [5]uint64     // recipients by Outcome
+	latency     time.Duration // smoothed, MAIL to the reply to the final dot
+	ejections   uint64
+	connections uint64 // opened since the beginning
+}
+
+func (r *relay) candidate() *candidate { return &r.pool.candidates[r.at] }
+
+// idleConn returns the most recently used idle connection, so that the others
+// may age out.
+func (r *relay) idleConn() *conn {
+	var best *conn
+	for _, c := range r.conns {
+		if c.counted.idle && (best == nil || c.idleSince.After(best.idleSince)) {
+			best = c
+		}
+	}
+	return best
+}
+
+// slotConn returns a connection whose envelope slot is free for the lane.
+func (r *relay) slotConn(lane Lane) *conn {
+	for _, c := range r.conns {
+		if c.counted.slot && (lane == Bulk || c.counted.fastSlot) {
+			return c
+		}
+	}
+	return nil
+}
+
+// A tally is what one connection adds to its relay's candidate.
+type tally struct {
+	open, opening, busy, bulk, idle, slot, fastSlot bool
+	inFlight                                        int
+}
+
+// recount brings the candidate up to date after something about c changed.
+// Client.mu is held.
+func (c *conn) recount() {
+	now := c.tally()
+	if now == c.counted {
+		return
+	}
+	k, was := c.relay.candidate(), c.counted
+	c.counted = now
+	k.conns += delta(was.open, now.open)
+	k.dialing += delta(was.opening, now.opening)
+	k.busy += delta(was.busy, now.busy)
+	k.bulkConns += delta(was.bulk, now.bulk)
+	k.idle += delta(was.idle, now.idle)
+	k.slots += delta(was.slot, now.slot)
+	k.fastSlots += delta(was.fastSlot, now.fastSlot)
+	k.inFlight += now.inFlight - was.inFlight
+}
+
+func delta(was, now bool) int {
+	switch {
+	case was == now:
+		return 0
+	case now:
+		return 1
+	}
+	return -1
+}
+
+func (c *conn) tally() tally {
+	switch c.state {
+	case connOpening:
+		return tally{open: true, opening: true}
+	case connGone:
+		return tally{}
+	}
+	t := tally{open: true}
+	if c.cur == nil {
+		t.idle = !c.leaving
+		return t
+	}
+	t.busy, t.inFlight, t.bulk = true, 1, c.cur.lane == Bulk
+	if c.next != nil {
+		t.inFlight = 2
+		t.bulk = t.bulk || c.next.lane == Bulk
+	} else if c.slotFree && !c.leaving {
+		t.slot, t.fastSlot = true, c.cur.lane == Transactional
+	}
+	return t
+}

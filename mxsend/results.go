@@ -1,0 +1,313 @@
+package mxsend
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// conclude settles a transaction that was answered to its end, and frees the
+// content slot.
+func (c *Client) conclude(cn *conn, t *transaction, now time.Time) {
+	c.mu.Lock()
+	defer c.unlock()
+	cn.cur, cn.next = cn.next, nil
+	cn.since, cn.idleSince = now, now
+	cn.recount()
+	e := t.entry
+	if e == nil {
+		return
+	}
+	accepted := t.stage == StageFinalDot && t.refusal.code == 0
+	c.settleAnswered(cn, e, t, accepted, now)
+	c.noteAttempt(cn, e, t, nil, now)
+	if accepted {
+		c.noteSuccess(cn.relay, t, now)
+	}
+	c.requeue(e, now)
+}
+
+// settleAnswered gives each recipient of a transaction what its replies mean.
+func (c *Client) settleAnswered(cn *conn, e *entry, t *transaction, accepted bool, now time.Time) {
+	r := cn.relay
+	if t.accepted > 0 && t.mailed {
+		r.health.refusals, r.health.accepted = 0, true
+	}
+	whole, blamed := settled, blameNobody
+	if t.refusal.code != 0 {
+		whole, blamed = judge(t.stage, t.refusal)
+	}
+	id := ""
+	if accepted {
+		id = queueID(t.reply.Text)
+	}
+	for i := range t.rcpts {
+		to := &t.rcpts[i]
+		switch {
+		case t.refusal.code != 0 && t.stage == StageMail:
+			c.dispose(e, to.index, whole, r, &Error{Stage: StageMail, Relay: r.name, Reply: t.reply}, now)
+		case to.wire.code/100 != 2:
+			d, b := judge(StageRecipient, to.wire)
+			if t.accepted > 0 && tooManyRecipients(to.wire) {
+				d = again
+			}
+			if b != blameNobody {
+				blamed = b
+			}
+			c.dispose(e, to.index, d, r, &Error{Stage: StageRecipient, Relay: r.name, Reply: to.reply}, now)
+		case accepted:
+			r.outcomes[Accepted]++
+			e.accept(to.index, r.name, id)
+		default:
+			c.dispose(e, to.index, whole, r, &Error{Stage: t.stage, Relay: r.name, Reply: t.reply}, now)
+		}
+	}
+	switch blamed {
+	case blameRelay:
+		c.blame(r, now, &Error{Outcome: Deferred, Stage: t.stage, Relay: r.name, Reply: t.reply})
+	case blameRefusal:
+		if t.accepted == 0 {
+			c.carryOut(r.health.refuse(now, rand.Float64()), r, now, ErrRelayRefused)
+		}
+	}
+}
+
+// dispose does with one recipient what was decided.
+func (c *Client) dispose(e *entry, i int, d disposition, r *relay, err *Error, now time.Time) {
+	to := &e.rcpts[i]
+	err.Outcome = Deferred
+	to.last = err
+	switch d {
+	case again:
+	case elsewhere:
+		e.avoidRelay(r)
+		if err.Reply.Temporary() && len(e.avoid) > 1 {
+			to.paused = true // 4yz: another relay once, then rounds
+		}
+	case confirm:
+		confirmed := to.refused || !r.pool.othersUsable(r, now)
+		to.refused = true
+		e.avoidRelay(r)
+		switch {
+		case !confirmed:
+		case r.health.believable():
+			c.reject(e, i, r, err)
+		default:
+			// Two relays refuse, or the only one, and neither shows that it means
+			// the mail: rather wait than lose a mailing to a wrong access rule.
+			err.Err = ErrRelayRefused
+			to.paused = true
+		}
+	case afterPause:
+		to.paused = true
+	default:
+		c.reject(e, i, r, err)
+	}
+}
+
+func (c *Client) reject(e *entry, i int, r *relay, err *Error) {
+	err.Outcome = Rejected
+	r.outcomes[Rejected]++
+	e.settle(i, err, r.name)
+}
+
+func (e *entry) avoidRelay(r *relay) {
+	id := r.candidate().id
+	for _, a := range e.avoid {
+		if a == id {
+			return
+		}
+	}
+	e.avoid = append(e.avoid, id)
+}
+
+// Temporary and Permanent say whether the reply is 4yz or 5yz.
+func (r Reply) Temporary() bool { return r.Code/100 == 4 }
+func (r Reply) Permanent() bool { return r.Code/100 == 5 }
+
+func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
+	if r.health.succeed(now) {
+		name := r.name
+		c.log(levelInfo, "relay taken back", "relay", name)
+		if f := c.cfg.Observer.Restored; f != nil {
+			c.after(func() { f(name) })
+		}
+	}
+	took := now.Sub(t.start)
+	if r.latency == 0 {
+		r.latency = took
+	}
+	r.latency += (took - r.latency) / 8
+	if r.ease(now) {
+		c.applyWeights(r.pool)
+	}
+}
+
+func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now time.Time) {
+	a := Attempt{Relay: cn.relay.name, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
+	if err == nil && t.reply.Code == 0 {
+		for i := range t.rcpts {
+			if to := &t.rcpts[i]; to.reply.Code != 0 {
+				a.Stage, a.Reply = StageRecipient, to.reply
+			}
+		}
+	}
+	if err == nil && !(a.Stage == StageFinalDot && a.Reply.Code/100 == 2) {
+		a.Err = &Error{Outcome: Deferred, Stage: a.Stage, Relay: a.Relay, Reply: a.Reply}
+	}
+	e.attempted(a)
+	if f := c.cfg.Observer.Attempted; f != nil {
+		ref, lane := e.receipt.Ref, e.lane
+		c.after(func() { f(ref, lane, a) })
+	}
+}
+
+// blame counts a failure that is the relay's own.
+func (c *Client) blame(r *relay, now time.Time, err *Error) {
+	r.lastErr = err
+	if r.tighten(now) {
+		c.applyWeights(r.pool)
+	}
+	s := r.health.fail(now, false, !r.pool.othersUsable(r, now), rand.Float64())
+	c.carryOut(s, r, now, err)
+}
+
+// tighten leaves Bulk fewer connections to a relay that shows strain; ease gives
+// one back after a clean while (additive increase, multiplicative decrease).
+func (r *relay) tighten(now time.Time) bool {
+	const pause = time.Second // what is one event to the relay shall not count twice
+	if now.Sub(r.eased) < pause {
+		return false
+	}
+	k := r.candidate()
+	r.window, r.eased = max(1, 0.7*float64(k.bulkLimit)), now
+	return true
+}
+
+func (r *relay) ease(now time.Time) bool {
+	const clean = 5 * time.Second
+	if r.window == 0 && r.learned == 0 || now.Sub(r.eased) < clean {
+		return false
+	}
+	r.eased = now
+	const surely = 1 << 10
+	if r.window > 0 {
+		if r.window++; r.window > surely {
+			r.window = 0
+		}
+	}
+	if r.learned > 0 {
+		if r.learned++; r.learned > surely {
+			r.learned = 0
+		}
+	}
+	return true
+}
+
+// broken settles what was on a connection that ended with err.
+func (c *Client) broken(cn *conn, err error, partial string, now time.Time) {
+	c.mu.Lock()
+	defer c.unlock()
+	if f := c.cfg.Observer.Disconnected; f != nil {
+		name, address := cn.relay.name, cn.address
+		c.after(func() { f(name, address, err) })
+	}
+	waiting := [2]*entry{cn.cur, cn.next}
+	cn.cur, cn.next = nil, nil
+	c.drop(cn)
+	if errors.Is(err, errOutOfStep) {
+		cn.relay.lockStep = true
+		c.log(levelWarn, "relay answers out of step", "relay", cn.relay.name)
+	}
+	for i, t := range [2]*transaction{cn.tx, cn.txNext} {
+		if !t.busy || t.entry == nil {
+			continue
+		}
+		e := t.entry
+		for j := range waiting {
+			if waiting[j] == e {
+				waiting[j] = nil
+			}
+		}
+		e.conn = nil
+		if i == 0 {
+			c.settleBroken(cn, e, t, err, partial, now)
+		}
+		c.requeue(e, now)
+	}
+	for _, e := range waiting {
+		if e != nil && e.msg != nil {
+			e.conn = nil
+			c.requeue(e, now) // nothing of it was written
+		}
+	}
+	c.dispatch(now)
+}
+
+// settleBroken decides about the entry of the content slot of a connection that
+// broke. The one behind it lost nothing but time.
+func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, partial string, now time.Time) {
+	var closing *closingError
+	refused := errors.As(err, &closing)
+	failure := &Error{Outcome: Deferred, Stage: t.reached(), Relay: cn.relay.name, Err: err}
+	if refused {
+		failure.Reply, failure.Err = closing.reply, nil
+	} else if partial != "" {
+		failure.Reply = Reply{Text: partial}
+	}
+	t.stage, t.reply = failure.Stage, failure.Reply
+	switch {
+	case errors.Is(err, errOutOfStep):
+		return
+	case e.cancelled && errors.Is(err, errCancelled):
+		e.tried = true
+		e.settleRest(failure)
+		return
+	case t.committed(cn.out.handed.octets) && !refused:
+		failure.Outcome = InDoubt
+		c.noteAttempt(cn, e, t, failure, now)
+		c.settleCommitted(e, t, failure)
+		c.blame(cn.relay, now, failure)
+		return
+	case t.replied == 0 && !t.dotSent && cn.used > 0:
+		const most = 100
+		if e.free++; e.free < most {
+			return // stale: the relay closed an idle connection, and never saw this message
+		}
+	}
+	if t.sent > 0 {
+		c.noteAttempt(cn, e, t, failure, now)
+		c.blame(cn.relay, now, failure)
+	}
+	for i := range t.rcpts {
+		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused {
+			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
+		} else {
+			d, _ := judge(StageRecipient, to.wire)
+			c.dispose(e, to.index, d, cn.relay, &Error{Stage: StageRecipient, Relay: cn.relay.name, Reply: to.reply}, now)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// settleCommitted: the final dot was handed over, and its reply is not to be had.
+// Recipients that RCPT refused are not in doubt.
+func (c *Client) settleCommitted(e *entry, t *transaction, failure *Error) {
+	mayResend := c.cfg.InDoubt == InDoubtResend && !e.cancelled && c.ctx.Err() == nil
+	for i := range t.rcpts {
+		to := &t.rcpts[i]
+		switch {
+		case to.wire.code/100 != 2:
+			own := &Error{Outcome: Deferred, Stage: StageRecipient, Relay: failure.Relay, Reply: to.reply}
+			if to.wire.code/100 == 5 {
+				own.Outcome = Rejected
+			}
+			e.settle(to.index, own, failure.Relay)
+		case !mayResend || e.rcpts[to.index].resent:
+			e.settle(to.index, failure, failure.Relay)
+		default:
+			e.rcpts[to.index].last, e.rcpts[to.index].resent = failure, true
+		}
+	}
+}

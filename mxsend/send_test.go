@@ -1,0 +1,74 @@
+package mxsend
+
+import (
+	"errors"
+	"iter"
+	"testing"
+)
+
+func TestSendAccepted(t *testing.T) {
+	inBubble(t, 1, nil, func(s *testSetup) {
+		receipt, err := s.Send(s.ctx(), testMessage(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := receipt.Recipients[0]
+		if r.Outcome != Accepted || r.QueueID != "Q1" || r.Relay != "p1.relays.test" {
+			t.Errorf("got %+v", r)
+		}
+		if got := s.relays[0].accepted[0]; got.content != testContent || got.from != "b+1@app.test" {
+			t.Errorf("relay got %+v", got)
+		}
+	})
+}
+
+func messages(n int) iter.Seq[*Message] {
+	return func(yield func(*Message) bool) {
+		for i := range n {
+			if !yield(testMessage(i)) {
+				return
+			}
+		}
+	}
+}
+
+func TestSendAllBalanced(t *testing.T) {
+	inBubble(t, 2, nil, func(s *testSetup) {
+		n := 0
+		for r := range s.SendAll(s.ctx(), messages(2000)) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			n++
+		}
+		if n != 2000 || s.took() != 2000 {
+			t.Errorf("%d results, relays took %d", n, s.took())
+		}
+		for _, r := range s.relays {
+			if len(r.accepted) < 900 {
+				t.Errorf("%s took %d of 2000", r.name, len(r.accepted))
+			}
+		}
+	})
+}
+
+func TestRejectedRecipient(t *testing.T) {
+	inBubble(t, 1, func(_ *Config, rs []*testRelay) {
+		rs[0].answer = func(_ int, line string) string {
+			if line == "RCPT TO:<u1@example.test>" {
+				return "550 5.1.1 <u1@example.test>: unknown"
+			}
+			return ""
+		}
+	}, func(s *testSetup) {
+		m := testMessage(1)
+		m.Recipients = append(m.Recipients, "u2@example.test")
+		receipt, err := s.Send(s.ctx(), m)
+		if !errors.Is(err, ErrRejected) || errors.Is(err, ErrDeferred) {
+			t.Errorf("err = %v", err)
+		}
+		if receipt.Recipients[0].Outcome != Rejected || receipt.Recipients[1].Outcome != Accepted {
+			t.Errorf("got %+v", receipt.Recipients)
+		}
+	})
+}

@@ -1,0 +1,84 @@
+package mxsend
+
+import "context"
+
+// Shutdown takes no more messages, waits for those it has, and then closes. When
+// ctx ends first it cuts: what is queued becomes NotAttempted or Deferred, what
+// is being sent Deferred, and what is committed InDoubt; every call of Send and
+// SendAll still gets its outcomes. Its error is ctx's where it had to cut.
+func (c *Client) Shutdown(ctx context.Context) error {
+	c.mu.Lock()
+	c.closeDoor()
+	c.unlock()
+	var err error
+	select {
+	case <-c.drained:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	c.cut()
+	return err
+}
+
+// Close cuts at once, as Shutdown does when its context ends. It may be called
+// more than once, and always returns nil; it returns when nothing of the Client
+// is running any more.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closeDoor()
+	c.unlock()
+	c.cut()
+	return nil
+}
+
+// closeDoor refuses new messages.
+func (c *Client) closeDoor() {
+	if c.closed {
+		return
+	}
+	c.closed = true
+	if c.live == 0 {
+		close(c.drained)
+	}
+	for _, l := range c.lanes {
+		for r := range l.runs {
+			r.wakePuller()
+		}
+	}
+}
+
+// cut ends everything, and waits until it has ended.
+func (c *Client) cut() {
+	c.mu.Lock()
+	c.cancel()
+	if c.alarm != nil {
+		c.alarm.Stop()
+	}
+	for _, l := range c.lanes {
+		for _, list := range [2]*entryList{&l.queue, &l.waiting} {
+			for e := list.head; e != nil; e = list.head {
+				c.abandon(e, ErrClosed)
+			}
+		}
+	}
+	for _, p := range c.pools {
+		for _, r := range p.relays {
+			for _, cn := range r.conns {
+				cn.leaving = true
+				for _, e := range [2]*entry{cn.cur, cn.next} {
+					if e != nil {
+						e.cancelled = true
+						cn.interrupt(e)
+					}
+				}
+				cn.signal()
+			}
+		}
+	}
+	c.unlock()
+	c.goroutines.Wait()
+	<-c.drained
+	if r, ok := c.cfg.Resolver.(*dnsResolver); ok && c.ownResolver && r.err == nil {
+		_ = r.resolver.Close()
+	}
+}
