@@ -114,11 +114,14 @@ func encodeIdentity(identity, domain string) (string, error) {
 	return encodeQuotedPrintable(identity[:at]) + "@" + host, nil
 }
 
-// encodeQuotedPrintable writes s as dkim-quoted-printable (RFC 6376 §2.11).
+// encodeQuotedPrintable writes s as dkim-quoted-printable (RFC 6376 §2.11). It encodes a "b" before
+// another encoded octet as well: some verifiers, go-msgauth among them, would take "b=3D" for the tag
+// b=.
 func encodeQuotedPrintable(s string) string {
+	plain := func(c byte) bool { return c > ' ' && c < 0x7f && c != ';' && c != '=' }
 	var b strings.Builder
-	for _, c := range []byte(s) {
-		if c > ' ' && c < 0x7f && c != ';' && c != '=' {
+	for i, c := range []byte(s) {
+		if plain(c) && (c != 'b' || i+1 == len(s) || plain(s[i+1])) {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "=%02X", c)

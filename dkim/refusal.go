@@ -58,7 +58,7 @@ var reasonTexts = map[Reason][2]string{
 	MissingMessageID: {"no Message-ID field", "a relay would add one and break the signature; add it, or use Prepare"},
 	DuplicateField:   {"field present twice", "RFC 5322 allows one; remove the other"},
 	ForbiddenField:   {"field that relays remove", "remove it, or use Prepare"},
-	MalformedFrom:    {"From without an address in a domain", "write it as name <local@domain>"},
+	MalformedFrom:    {"From without an address in a domain", "give a complete address in angle brackets"},
 	UnalignedFrom:    {"From outside the signing domain", "sign with a key of that domain (ByDomain), or set AllowUnaligned"},
 	NoSigner:         {"no signer for the domain in From", "give ByDomain a signer for it"},
 	OneClickNoHTTPS:  {"List-Unsubscribe-Post without an https URI in List-Unsubscribe", "RFC 8058 §3.1 requires one"},

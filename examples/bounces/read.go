@@ -114,8 +114,9 @@ func readFile(parser bounce.Parser, name string) (line, error) {
 	return l, nil
 }
 
-// splitMbox splits at "From " lines that follow an empty line and precede a
-// header (RFC 4155, mboxo). What does not start with one is a single message.
+// splitMbox splits at "From " lines that precede a header (RFC 4155); not all
+// writers leave an empty line before them. What does not start with one is a
+// single message.
 func splitMbox(data []byte) [][]byte {
 	if !bytes.HasPrefix(data, []byte("From ")) {
 		return [][]byte{data}
@@ -128,21 +129,17 @@ func splitMbox(data []byte) [][]byte {
 			return append(messages, data[start:])
 		}
 		pos += i + 1
-		if afterEmptyLine(data[:pos]) && isFromLine(data[pos:]) {
+		if isFromLine(data[pos:]) {
 			messages = append(messages, data[start:pos])
 			start = pos
 		}
 	}
 }
 
-func afterEmptyLine(before []byte) bool {
-	return bytes.HasSuffix(before, []byte("\n\n")) || bytes.HasSuffix(before, []byte("\r\n\r\n"))
-}
-
-// isFromLine: "From address date", and a header field on the next line.
+// isFromLine: "From address Thu Jan  1 00:00:00 1970", and a header field next.
 func isFromLine(data []byte) bool {
 	first, rest, ok := bytes.Cut(data, []byte("\n"))
-	if !ok || len(bytes.Fields(first)) < 4 {
+	if !ok || len(bytes.Fields(first)) < 6 || bytes.Count(first, []byte(":")) < 2 {
 		return false
 	}
 	next, _, _ := bytes.Cut(rest, []byte("\n"))

@@ -86,6 +86,7 @@ func TestCanonical(t *testing.T) {
 		"a" + long + ".example":          "",
 		strings.Repeat("a.", 127) + "aa": "",
 		"\xff.example":                   "",
+		strings.Repeat("ü", 2000):        "",
 		"ü\u200d\u0301.example":          "",
 	} {
 		got, err := canonical(in)
@@ -167,9 +168,9 @@ func TestRefreshAhead(t *testing.T) {
 		}
 		ask("old", 1)
 		z.set(t, "example. 100 IN TXT \"new\"")
-		time.Sleep(80*time.Second - 1)
+		time.Sleep(80*time.Second - time.Nanosecond)
 		ask("old", 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		ask("old", 2) // asked for in the background
 		ask("new", 2)
 		time.Sleep(80 * time.Second)
@@ -304,14 +305,7 @@ func TestResolvConfIsReread(t *testing.T) {
 
 // Without a usable resolv.conf the system is asked, and an implicit MX still found.
 func TestSystemFallback(t *testing.T) {
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := loopbackSockets(t)
 	serveOn(t, pc, l, newZone(t, append(oneRelay,
 		"implicit.example. 60 IN A 192.0.2.9",
 		"null.example. 60 IN MX 0 .",

@@ -66,9 +66,9 @@ func (q *Queue) Finish(now Time, job int32, classes []Class, f Feedback, cache b
 		}
 		i++
 	}
-	box.left -= j.count
 	q.freeJob(job)
-	q.feedback(now, j.dest, f)
+	q.feedback(now, j.dest, f) // may defer more recipients of this mail, but not end its pass
+	q.mails[j.mail].left -= j.count
 	if q.mails[j.mail].left == 0 {
 		q.passed(now, j.mail)
 	}

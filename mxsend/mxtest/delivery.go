@@ -30,6 +30,9 @@ func heapPop(h *eventHeap) event { return heap.Pop(h).(event) }
 func (e *engine) attempt(now time.Duration, r *Relay, a relaymodel.Action) {
 	run := &running{relay: r, job: a.Job, copy: a.Ref, dest: a.Dest, wiped: r.wiped}
 	run.rcpts = r.queue.Recipients(nil, a.Job)
+	for _, id := range run.rcpts {
+		e.move(&e.rcpts[id], Queued)
+	}
 	n := len(run.rcpts)
 	run.verdicts = make([]relaymodel.Verdict, n)
 	run.classes = make([]relaymodel.Class, n)
@@ -76,15 +79,18 @@ func (e *engine) finish(now time.Duration, run *running) {
 		switch v.Class {
 		case relaymodel.Done:
 			if run.via[i] == 0 {
-				to.place = Delivered
+				e.move(to, Delivered)
 				e.settle(now, to)
 				took = append(took, id)
 			}
 		case relaymodel.Bounced:
-			to.place = Bounced
+			e.move(to, Bounced)
 			e.settle(now, to)
 		default:
-			to.place = Deferred
+			e.move(to, Deferred)
+			if run.feedback == relaymodel.Failure {
+				e.suspended[siteKey{r.index, run.dest}] = v.Reason
+			}
 		}
 	}
 	if len(took) > 0 {
@@ -105,23 +111,11 @@ func (e *engine) finish(now time.Duration, run *running) {
 	r.queue.Finish(now, run.job, run.classes, run.feedback, run.cache)
 }
 
-// settle counts a recipient that has left the queues.
+// settle takes note of a recipient that has left the queues.
 func (e *engine) settle(now time.Duration, to *rcptRec) {
 	to.done = now
 	box := &e.mails[to.mail]
 	box.open--
-	if box.note == nil {
-		switch to.place {
-		case Delivered:
-			e.counts.Delivered++
-		case Bounced:
-			e.counts.Bounced++
-		case Lost:
-			e.counts.Lost++
-		}
-	} else if to.place == Delivered {
-		e.counts.NotificationsDelivered++
-	}
 	if box.open == 0 && to.place != Bounced { // a bounce may still have to quote it
 		e.release(to.mail)
 	}
@@ -160,10 +154,11 @@ func (e *engine) bounced(now time.Duration, r *Relay, c int32) {
 
 // expired gives up what a copy still has deferred.
 func (e *engine) expired(now time.Duration, r *Relay, c int32) {
-	ids := e.inCopy(c, Deferred)
+	ids := e.waiting(c)
 	for _, id := range ids {
 		to := &e.rcpts[id]
-		to.place, to.told, to.expired = Bounced, true, true
+		e.move(to, Bounced)
+		to.told, to.expired = true, true
 		e.settle(now, to)
 		if e.mails[to.mail].note == nil {
 			e.counts.Expired++

@@ -31,6 +31,7 @@ type engine struct {
 	deliveries []deliveryRec
 	reasons    []reason
 	reasonOf   map[reason]int32
+	suspended  map[siteKey]int32 // why a destination was last found dead
 	seen       seen
 	counts     Counts
 	kept       []int32 // mails that are done and still have content, oldest first
@@ -51,7 +52,7 @@ const noteDest = 0
 func newEngine(cfg Config) *engine {
 	e := &engine{
 		cfg: cfg, start: time.Now(), dests: map[string]int32{}, outside: []*Destination{nil},
-		reasonOf: map[reason]int32{}, seen: seen{maphash.MakeSeed(), map[uint64]struct{}{}},
+		reasonOf: map[reason]int32{}, suspended: map[siteKey]int32{}, seen: seen{maphash.MakeSeed(), map[uint64]struct{}{}},
 		changed: make(chan struct{}), reasons: []reason{{}},
 	}
 	e.serial = uint64(e.start.UnixMicro()) & 0xfffffff
@@ -117,75 +118,6 @@ func (e *engine) reason(r reason) int32 {
 	return id
 }
 
-// An envelope is a transaction that a relay's session has completed.
-type envelope struct {
-	returnPath, envelopeID      string
-	client, clientAddr, user    string
-	tls, esmtp, headers, bareLF bool
-	recipients                  []envelopeRcpt
-	content                     []byte
-}
-
-type envelopeRcpt struct {
-	address, original string
-	notify            notify
-}
-
-// accept takes a mail from a client into the relay's queue. The client hears of it after wait.
-func (e *engine) accept(r *Relay, env *envelope) (id string, wait time.Duration, err error) {
-	messageID := messageIDOf(env.content)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return "", 0, ErrClosed
-	}
-	now := e.now()
-	m := int32(len(e.mails))
-	e.mails = append(e.mails, mailRec{
-		relay: r.index, first: int32(len(e.rcpts)), n: int32(len(env.recipients)), size: int32(len(env.content)),
-		returnPath: env.returnPath, messageID: messageID, envelopeID: env.envelopeID, client: env.client, clientAddr: env.clientAddr,
-		user: env.user, headers: env.headers, tls: env.tls, esmtp: env.esmtp, bareLF: env.bareLF, accepted: now, content: env.content,
-	})
-	for _, to := range env.recipients {
-		_, domain, _ := cutLast(to.address, '@')
-		e.rcpts = append(e.rcpts, rcptRec{address: to.address, original: to.original, mail: m, notify: to.notify,
-			dest: e.dest(strings.ToLower(strings.TrimSuffix(domain, ".")))})
-		if e.seen.again(messageID, to.address) {
-			e.counts.Duplicates++
-		}
-	}
-	e.counts.Mails++
-	e.counts.Accepted += len(env.recipients)
-	e.counts.ByRelay[r.name]++
-	c, wait := e.enqueue(now, r, m, -1, nil)
-	e.mails[m].copy = c
-	e.pump(now)
-	return queueID(e.copies[c].number), wait, nil
-}
-
-// enqueue puts a mail, or those of its recipients that are given, into a relay's queue. e.mu is held.
-func (e *engine) enqueue(now time.Duration, r *Relay, m, parent int32, rcpts []int32) (int32, time.Duration) {
-	box := &e.mails[m]
-	if rcpts == nil {
-		rcpts = make([]int32, box.n)
-		for i := range rcpts {
-			rcpts[i] = box.first + int32(i)
-		}
-		box.open = box.n
-	}
-	c := int32(len(e.copies))
-	e.serial += 3
-	e.copies = append(e.copies, copyRec{mail: m, relay: r.index, parent: parent, number: e.serial, arrival: now, rcpts: rcpts})
-	list := make([]relaymodel.Recipient, len(rcpts))
-	for i, id := range rcpts {
-		to := &e.rcpts[id]
-		to.copy, to.place = c, Queued
-		list[i] = relaymodel.Recipient{Dest: to.dest, Ref: id}
-	}
-	wait := r.queue.Submit(now, c, box.note != nil, list)
-	return c, wait
-}
-
 // tick is the timer's: it does what is due.
 func (e *engine) tick() {
 	e.mu.Lock()
@@ -237,9 +169,10 @@ func (e *engine) act(now time.Duration) bool {
 			case relaymodel.Expire:
 				e.expired(now, r, a.Ref)
 			case relaymodel.Warn:
-				e.report(now, r, a.Ref, "delayed", notifyDelay, e.inCopy(a.Ref, Deferred))
+				e.report(now, r, a.Ref, "delayed", notifyDelay, e.waiting(a.Ref))
 			case relaymodel.Defer:
-				for _, id := range e.inCopy(a.Ref, Deferred) {
+				for _, id := range e.waiting(a.Ref) {
+					e.move(&e.rcpts[id], Deferred)
 					e.rcpts[id].next = a.At
 				}
 			case relaymodel.Remove:
@@ -290,6 +223,57 @@ func (e *engine) inCopy(c int32, place Place) []int32 {
 	return ids
 }
 
+// waiting lists a copy's recipients that a pass through the active queue has left. Those that no delivery was
+// tried for, their destination being dead, get the reason why it is.
+func (e *engine) waiting(c int32) []int32 {
+	ids := e.inCopy(c, Deferred)
+	for _, id := range e.inCopy(c, Queued) {
+		to := &e.rcpts[id]
+		to.reason = e.suspended[siteKey{e.copies[c].relay, to.dest}]
+		e.move(to, Deferred)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// A siteKey is a destination as one relay knows it.
+type siteKey struct{ relay, dest int32 }
+
+// move puts a recipient into a place, and keeps the totals. e.mu is held.
+func (e *engine) move(to *rcptRec, place Place) {
+	e.tallyPlace(to, -1)
+	to.place = place
+	e.tallyPlace(to, +1)
+}
+
+// tallyPlace adds n to the totals of the place a recipient is in.
+func (e *engine) tallyPlace(to *rcptRec, n int) {
+	if e.mails[to.mail].note != nil {
+		switch to.place {
+		case Queued, Deferred:
+			e.counts.NotificationsWaiting += n
+		case Delivered:
+			e.counts.NotificationsDelivered += n
+		}
+		return
+	}
+	switch to.place {
+	case Queued:
+		e.counts.Queued += n
+	case Deferred:
+		e.counts.Deferred += n
+	case Delivered:
+		e.counts.Delivered += n
+	case Bounced:
+		e.counts.Bounced += n
+	case Lost:
+		e.counts.Lost += n
+	}
+	if (to.place == Queued || to.place == Deferred) && e.relays[e.copies[to.copy].relay].graveyard {
+		e.counts.AtGraveyard += n
+	}
+}
+
 // release lets go of content that is no longer needed, down to Config.KeepContent.
 func (e *engine) release(m int32) {
 	box := &e.mails[m]
@@ -308,50 +292,6 @@ func (e *engine) release(m int32) {
 		old.content = nil
 		e.kept = e.kept[1:]
 	}
-}
-
-// messageIDOf finds the Message-ID field in a mail's header.
-func messageIDOf(content []byte) string {
-	const name = "message-id:"
-	for len(content) > 0 {
-		line := content
-		for i, b := range content {
-			if b == '\n' {
-				line = content[:i]
-				break
-			}
-		}
-		if len(line) == 0 || len(line) == 1 && line[0] == '\r' {
-			return ""
-		}
-		if len(line) >= len(name) && line[0]|0x20 == 'm' && strings.EqualFold(string(line[:len(name)]), name) {
-			value := strings.TrimSpace(string(line[len(name):]))
-			if value == "" && len(line) < len(content) { // folded behind the name
-				rest := content[len(line)+1:]
-				for i, b := range rest {
-					if b == '\n' {
-						rest = rest[:i]
-						break
-					}
-				}
-				value = strings.TrimSpace(string(rest))
-			}
-			return value
-		}
-		if len(line) == len(content) {
-			return ""
-		}
-		content = content[len(line)+1:]
-	}
-	return ""
-}
-
-// cutLast cuts s around the last sep.
-func cutLast(s string, sep byte) (before, after string, found bool) {
-	if i := strings.LastIndexByte(s, sep); i >= 0 {
-		return s[:i], s[i+1:], true
-	}
-	return s, "", false
 }
 
 // describe says what work a relay has left.
@@ -395,7 +335,7 @@ func (e *engine) lose(r *Relay) {
 		if to.place != Queued && to.place != Deferred || e.copies[to.copy].relay != r.index {
 			continue
 		}
-		to.place = Lost
+		e.move(to, Lost)
 		e.settle(now, to)
 	}
 }

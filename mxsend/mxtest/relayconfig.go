@@ -36,8 +36,6 @@ type RelayConfig struct {
 	SMTPMXSessionLimit                        int           // sessions with a destination in one delivery; zero: 2
 	SMTPMXAddressLimit                        int           // addresses tried in one delivery; zero: 5
 	SMTPConnectTimeout, SMTPHeloTimeout       time.Duration // zero: 30 s, 300 s
-	SMTPMailTimeout, SMTPRcptTimeout          time.Duration // zero: 300 s each
-	SMTPDataInitTimeout, SMTPDataDoneTimeout  time.Duration // zero: 120 s, 600 s
 	InFlowDelay                               time.Duration // wait of a submission that outruns the queue manager; zero: 1 s; negative: none
 	NoSMTPConnectionCacheOnDemand             bool          // smtp_connection_cache_on_demand = no
 	MessageSizeLimit                          int           // octets of one message; zero: 10240000

@@ -27,6 +27,7 @@ type session struct {
 	junk       int
 	mail       bool // a transaction is open
 	env        envelope
+	buf        []byte // content is read into it
 	log        *transcript
 }
 

@@ -1,6 +1,7 @@
 package mxtest
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strconv"
 	"strings"
@@ -172,6 +173,9 @@ func rcptParam(to *envelopeRcpt, p smtpwire.ServerParam) bool {
 	return false
 }
 
+// maxScratch bounds the buffer that a session keeps for the next content.
+const maxScratch = 256 << 10
+
 // data answers DATA, and takes the content.
 func (s *session) data(arg string) bool {
 	early := s.c.Pending()
@@ -203,9 +207,12 @@ func (s *session) data(arg string) bool {
 		}
 		return s.strike(f, nil)
 	}
-	content, err := s.c.ReadContent(nil, s.maxSize())
+	content, err := s.c.ReadContent(s.buf[:0], s.maxSize())
 	if err != nil {
 		return false
+	}
+	if cap(content.Octets) <= maxScratch {
+		s.buf = content.Octets
 	}
 	s.env.bareLF = content.BareLF
 	on = s.at(AtDot, func() bool { return s.queue(content) })
@@ -231,7 +238,7 @@ func (s *session) queue(content smtpwire.ServerContent) bool {
 	if wait := s.r.limit().Accept; wait > 0 && (s.c.Flush() != nil || !s.pause(wait)) {
 		return false
 	}
-	s.env.content = content.Octets
+	s.env.content = bytes.Clone(content.Octets)
 	id, wait, err := s.r.e.accept(s.r, &s.env)
 	if err != nil {
 		s.c.Reply(421, "4.3.2", s.r.name+" Service shutting down")

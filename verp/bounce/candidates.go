@@ -7,6 +7,31 @@ type candidate struct {
 	address, original string
 	segments          []string // the lines after it, up to another candidate
 	strong            bool     // the line is about this address
+
+	explained, staged *string // once known
+}
+
+// explains returns what the segments give as the reason.
+func (c *candidate) explains() string {
+	if c.explained == nil {
+		s := explanation(c.segments)
+		c.explained = &s
+	}
+	return *c.explained
+}
+
+// stage returns the SMTP command that the segments name.
+func (c *candidate) stage() string {
+	if c.staged == nil {
+		stage := ""
+		for _, s := range c.segments {
+			if stage = stageOf(s); stage != "" {
+				break
+			}
+		}
+		c.staged = &stage
+	}
+	return *c.staged
 }
 
 // noticeRecipients finds the recipients that a notice is about.
@@ -106,8 +131,8 @@ func scanCandidates(text string) []*candidate {
 	var current *candidate
 	from := 0 // start of current's segment
 	end := func(pos int) {
-		if current != nil {
-			current.segments = append(current.segments, text[from:pos])
+		if current != nil && len(current.segments) < maxSegments {
+			current.segments = append(current.segments, text[from:min(pos, from+maxSegment)])
 		}
 	}
 	for pos := 0; pos < len(text); {
@@ -137,6 +162,7 @@ func scanCandidates(text string) []*candidate {
 
 // paragraphAt returns the text from the line at pos to the next empty line.
 func paragraphAt(text string, pos int) string {
+	text = text[:min(len(text), pos+maxSegment)]
 	if i := strings.Index(text[pos:], "\n\n"); i >= 0 {
 		return text[pos : pos+i]
 	}
@@ -210,8 +236,8 @@ func sameAddress(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 // other, so that all its text may tell about this one.
 func (c *candidate) recipient(text, action string, alone bool) Recipient {
 	r := Recipient{Address: c.address, Original: c.original, Action: action}
-	r.Diagnostic = explanation(c.segments)
-	f := facts{}
+	r.Diagnostic = c.explains()
+	f := facts{stage: c.stage()}
 	if alone {
 		f.context = text
 		if findCode(r.Diagnostic) == 0 {
@@ -219,11 +245,6 @@ func (c *candidate) recipient(text, action string, alone bool) Recipient {
 		}
 		if findStatus(r.Diagnostic) == "" {
 			r.Status = findStatus(text)
-		}
-	}
-	for _, s := range c.segments {
-		if f.stage = stageOf(s); f.stage != "" {
-			break
 		}
 	}
 	r.RemoteMTA = remoteHost(r.Diagnostic)

@@ -33,9 +33,10 @@ func finish(r *Recipient, f facts) {
 	r.Permanent = r.Action == actionFailed && r.Status[0] == '5' && r.Category != ExpiredInQueue
 }
 
-// isAddressStatus reports whether a status names the address as the reason.
-func isAddressStatus(status string) bool {
-	return len(status) > 4 && status[1:4] == ".1." && status[4:] != "0" || strings.HasSuffix(status, ".2.1")
+// isTelling reports whether a status leaves no doubt what was refused: the
+// address, the mailbox's state, or the mail for policy.
+func isTelling(status string) bool {
+	return len(status) > 4 && (status[1:4] == ".1." && status[4:] != "0" || status[1:4] == ".7.") || strings.HasSuffix(status, ".2.1")
 }
 
 // isDoubtful reports whether filters use the words too. What names the account
@@ -104,7 +105,7 @@ func categorize(r *Recipient, f facts) (Category, string) {
 	if f.stage == "MAIL" && (words.Hard() || words == Undetermined) {
 		return Policy, "refused at MAIL FROM"
 	}
-	if words == MailboxUnknown && r.Code != 0 && f.stage != "RCPT" && !isAddressStatus(r.Status) && isDoubtful(evidence) {
+	if words == MailboxUnknown && r.Code != 0 && f.stage != "RCPT" && !isTelling(r.Status) && isDoubtful(evidence) {
 		// A mailbox that does not exist is refused at RCPT. Mobile carriers, and
 		// filters in front of mailboxes, say so after DATA to hide that they
 		// filter. An address is given up only on a code or at a command that
@@ -180,75 +181,4 @@ func categoryOfCode(r *Recipient) (Category, string) {
 		return System, "code of class 4"
 	}
 	return Undetermined, ""
-}
-
-// matchText returns the category of the first rule that matches, and its
-// pattern. strict is for a notice as a whole: it leaves out the rules whose
-// words occur in set phrases.
-func matchText(text string, strict bool) (Category, string) {
-	if text == "" {
-		return Undetermined, ""
-	}
-	folded := foldText(text)
-	for _, r := range textRules {
-		if strict && r.loose {
-			continue
-		}
-		for _, p := range r.patterns {
-			if matchPattern(folded, p) {
-				return r.category, p
-			}
-		}
-	}
-	return Undetermined, ""
-}
-
-// matchPattern finds pattern in text; '*' stands for up to 60 octets.
-func matchPattern(text, pattern string) bool {
-	head, tail, wild := strings.Cut(pattern, "*")
-	if !wild {
-		return strings.Contains(text, pattern)
-	}
-	for pos := 0; ; {
-		i := strings.Index(text[pos:], head)
-		if i < 0 {
-			return false
-		}
-		pos += i + len(head)
-		if matchPattern(text[pos:min(len(text), pos+60+len(tail))], tail) {
-			return true
-		}
-	}
-}
-
-// foldText lowers ASCII letters, makes one space of several, and leaves out
-// words with an '@', so that an address cannot pass for an explanation.
-func foldText(s string) string {
-	out := make([]byte, 0, len(s)+1)
-	word := 0 // start of the current word in out
-	at := false
-	end := func() {
-		if at {
-			out = out[:word]
-		}
-		if n := len(out); n > 0 && out[n-1] != ' ' {
-			out = append(out, ' ')
-		}
-		word, at = len(out), false
-	}
-	for i := range len(s) {
-		switch ch := s[i]; {
-		case ch == ' ' || ch == '\n' || ch == '\t':
-			end()
-		case ch == '@':
-			at = true
-			out = append(out, ch)
-		case 'A' <= ch && ch <= 'Z':
-			out = append(out, ch+'a'-'A')
-		default:
-			out = append(out, ch)
-		}
-	}
-	end()
-	return strings.TrimSuffix(string(out), " ")
 }

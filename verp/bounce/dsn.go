@@ -44,13 +44,9 @@ func (m *message) explain(r *Report) {
 			c = about[strings.ToLower(rcpt.Original)]
 		}
 		if c != nil {
-			for _, s := range c.segments {
-				if f.stage == "" {
-					f.stage = stageOf(s)
-				}
-			}
+			f.stage = c.stage()
 			if rcpt.Diagnostic == "" {
-				rcpt.Diagnostic = explanation(c.segments)
+				rcpt.Diagnostic = c.explains()
 			}
 		}
 		if len(r.Recipients) == 1 {

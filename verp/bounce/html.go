@@ -37,9 +37,11 @@ func stripHTML(s string) string {
 		}
 		switch name {
 		case "script", "style", "head":
-			if k := indexFold(s, "</"+name); k >= 0 {
-				s = s[k:]
+			k := indexFold(s, "</"+name)
+			if k < 0 { // never closed: all the rest belongs to it
+				return html.UnescapeString(b.String())
 			}
+			s = s[k:]
 		case "br", "p", "/p", "div", "/div", "tr", "/tr", "li", "table", "/table", "h1", "h2", "h3", "/h1", "/h2", "/h3", "pre", "/pre", "blockquote":
 			b.WriteByte('\n')
 		case "td", "/td":

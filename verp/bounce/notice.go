@@ -113,14 +113,23 @@ func isAnyField(l string) bool {
 
 // inlineStatus finds the fields of a DSN within text, or returns -1.
 func inlineStatus(text string) int {
-	first := -1
-	folded := strings.ToLower(text)
-	for _, name := range [...]string{"reporting-mta:", "final-recipient:", "original-recipient:", "action:"} {
-		if i := strings.Index(folded, "\n"+name); i >= 0 && (first < 0 || i+1 < first) {
-			first = i + 1
+	first, recipient := -1, false
+	for pos := 0; pos < len(text); {
+		l, next := line(text, pos)
+		if name, _, ok := splitField(l); ok {
+			switch strings.ToLower(name) {
+			case "final-recipient", "original-recipient":
+				recipient = true
+				fallthrough
+			case "reporting-mta", "action":
+				if first < 0 {
+					first = pos
+				}
+			}
 		}
+		pos = next
 	}
-	if !strings.Contains(folded, "\nfinal-recipient:") && !strings.Contains(folded, "\noriginal-recipient:") {
+	if !recipient {
 		return -1
 	}
 	return first
