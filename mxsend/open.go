@@ -154,7 +154,7 @@ func (c *conn) hello() *Error {
 }
 
 // startTLS secures the connection (RFC 3207) or fails: in clear it goes on only
-// under TLSOpportunistic, and only where the relay does not offer STARTTLS.
+// under TLSOpportunistic, where the relay does not offer STARTTLS or refuses it.
 func (c *conn) startTLS() *Error {
 	cfg := &c.client.cfg
 	if !c.extensions.StartTLS {
@@ -168,6 +168,9 @@ func (c *conn) startTLS() *Error {
 		return failure
 	}
 	if r.Code != 220 {
+		if cfg.TLS == TLSOpportunistic && r.Code != 421 && !r.Positive() {
+			return nil
+		}
 		failure = refusal(StageTLS, r)
 		failure.Err = ErrTLSRequired
 		return failure

@@ -35,12 +35,16 @@ type testRelay struct {
 	// before is called before each reply; it may sleep.
 	before func(conn int, line string)
 	// raw, if it returns true, was the whole connection.
-	raw      func(conn int, nc net.Conn) bool
+	raw func(conn int, nc net.Conn) bool
+	// content, if it returns true, took over after 354; the connection ends then.
+	content  func(conn int, t *testSession) bool
 	tls      *tls.Config // offers STARTTLS
 	implicit bool        // TLS from the first octet
 	ehloTLS  []string    // offered over TLS; nil: ehlo
 	auth     string      // what AUTH must bring: "PLAIN AGEAYg=="; empty: not offered
 	delay    time.Duration
+
+	sessions sync.WaitGroup
 
 	mu       sync.Mutex
 	accepted []testMail
@@ -74,7 +78,7 @@ func (r *testRelay) serve(l net.Listener) {
 		}
 		r.open[nc] = true
 		r.mu.Unlock()
-		go func() {
+		r.sessions.Go(func() {
 			if r.raw == nil || !r.raw(n, nc) {
 				(&testSession{r: r, n: n, base: nc}).run()
 			}
@@ -82,7 +86,7 @@ func (r *testRelay) serve(l net.Listener) {
 			r.mu.Lock()
 			delete(r.open, nc)
 			r.mu.Unlock()
-		}()
+		})
 	}
 }
 
@@ -300,6 +304,9 @@ func (t *testSession) data(decided string) bool {
 	}
 	if decided != usual && !strings.HasPrefix(decided, "354") {
 		return true
+	}
+	if f := t.r.content; f != nil && f(t.n, t) {
+		return false
 	}
 	content, err := readContent(t.in)
 	if err != nil {

@@ -144,7 +144,7 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 }
 
 func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now time.Time) {
-	a := Attempt{Relay: cn.relay.name, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
+	a := Attempt{Relay: cn.relay.name, TLS: cn.secured, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
 	if err == nil && t.reply.Code == 0 {
 		for i := range t.rcpts {
 			if to := &t.rcpts[i]; to.reply.Code != 0 {

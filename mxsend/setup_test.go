@@ -57,7 +57,7 @@ func bubble(t *testing.T, n int, change func(*Config, []*testRelay), f func(s *t
 			t.Fatal(err)
 		}
 		listeners = append(listeners, l)
-		go r.serve(l)
+		r.sessions.Go(func() { r.serve(l) })
 	}
 	c, err := New(cfg)
 	if err != nil {
@@ -77,6 +77,7 @@ func bubble(t *testing.T, n int, change func(*Config, []*testRelay), f func(s *t
 		for nc := range open {
 			_ = nc.Close()
 		}
+		r.sessions.Wait() // the fake clock runs only as long as somebody waits here
 	}
 	synctest.Wait()
 	s.audit()
