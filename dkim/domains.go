@@ -3,12 +3,14 @@ package dkim
 import (
 	"context"
 	"strings"
+	"sync"
 )
 
 // DomainSigner signs each message with the signer for the domain in its From. It is made by
 // [ByDomain] and safe for concurrent use.
 type DomainSigner struct {
 	signers map[string][]*Signer // by domain, in either form
+	headers sync.Pool            // of *header
 }
 
 // ByDomain returns a signer that chooses among signers by the domain of the first address in From:
@@ -30,7 +32,14 @@ func ByDomain(signers ...*Signer) *DomainSigner {
 
 // Sign does what [Signer.Sign] does, with the signer that was chosen.
 func (d *DomainSigner) Sign(ctx context.Context, content []byte) ([]byte, error) {
-	domain, err := fromDomain(content)
+	h, _ := d.headers.Get().(*header)
+	if h == nil {
+		h = &header{}
+	}
+	domain, err := h.fromDomain(content)
+	if cap(h.fields) <= maxKept/64 {
+		d.headers.Put(h)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -70,8 +79,7 @@ var fromOnly = tableOf(fieldName{lower: "from", spelling: "From", role: roleFrom
 
 // fromDomain returns the domain of the first address in From. The rest of the header is left for
 // Sign to judge.
-func fromDomain(content []byte) (domain []byte, err error) {
-	var h header
+func (h *header) fromDomain(content []byte) (domain []byte, err error) {
 	if err := h.scan(content, fromOnly); err != nil {
 		return nil, err
 	}

@@ -163,7 +163,8 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		cn.relay.candidate().lastOctet = now
 	}
 	c.endCancelled(cn, now, &todo)
-	if todo.cancelled {
+	if todo.cancelled || c.ctx.Err() != nil && cn.tx.busy {
+		todo.cancelled = true
 		return todo
 	}
 	t := cn.tx
@@ -190,7 +191,7 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 // written of leaves its slot; else the connection has to end, at once or after
 // the reply to the message before.
 func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
-	if e := cn.next; e != nil && e.cancelled {
+	if e := cn.next; e != nil && e.cancelled != nil {
 		cn.next = nil
 		if cn.txNext.busy && cn.txNext.sent > 0 {
 			cn.txNext.entry = nil
@@ -202,7 +203,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	}
 	e := cn.cur
-	if e == nil || !e.cancelled {
+	if e == nil || e.cancelled == nil {
 		return
 	}
 	switch t := cn.tx; {
@@ -213,7 +214,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: errCancelled})
+		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
 		t.entry = nil
 		e.conn = nil
 		c.finish(e)
@@ -228,7 +229,7 @@ func (c *Client) endAbandoned(e *entry, o Outcome, cn *conn) {
 	if o == Deferred && !e.tried {
 		o = NotAttempted
 	}
-	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: errCancelled})
+	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: e.cancelled})
 	c.finish(e)
 }
 
@@ -267,6 +268,13 @@ func (c *Client) gone(cn *conn, err error) {
 	if f := c.cfg.Observer.Disconnected; f != nil {
 		c.protect(func() { f(cn.relay.name, cn.address, err) })
 	}
+}
+
+// isCancelled says whether a Write failed only because its message was cancelled.
+func (c *Client) isCancelled(cn *conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cn.cur != nil && cn.cur.cancelled != nil
 }
 
 // interrupt wakes the owner for an entry that was cancelled, out of a Write of

@@ -275,6 +275,9 @@ func (c *conn) writeContent(t *transaction, now time.Time) error {
 // failedWrite: the relay stopped taking octets. What it said before counts, so
 // the reader gets a moment to read it.
 func (c *conn) failedWrite(err error, now time.Time) bool {
+	if c.client.isCancelled(c) {
+		return c.end(errCancelled, now)
+	}
 	_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
 	<-c.readerDone
 	c.in.take(&c.seen)

@@ -247,7 +247,7 @@ func (c *Client) abandon(e *entry, cause error) {
 		return
 	}
 	if e.conn != nil {
-		e.cancelled = true
+		e.cancelled = cause
 		e.conn.interrupt(e)
 	}
 }

@@ -22,13 +22,12 @@ type entry struct {
 	content    []byte // with CRLF line ends; Message.Content itself where that has them
 	size       int64  // of header and content
 	need       need
-	hopeless   bool // an outcome for every recipient is known before any relay
 
 	// Where it is.
 	list       *entryList // queue or waiting
 	prev, next *entry
-	conn       *conn // that has it in a slot
-	cancelled  bool
+	conn       *conn       // that has it in a slot
+	cancelled  error       // why, where it was
 	timer      *time.Timer // of its round
 	rounds     backoff.BackOff
 	generation uint64 // told apart from earlier uses of the same memory by its timers
@@ -94,7 +93,6 @@ func (e *entry) addRecipients(addresses []string) {
 
 // refuse gives every pending recipient the outcome Rejected, locally.
 func (e *entry) refuse(err error) *entry {
-	e.hopeless = true
 	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
 	for i := range e.rcpts {
 		e.settle(i, failure, "")

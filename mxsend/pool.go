@@ -164,6 +164,9 @@ func (c *Client) forgetGone(p *pool) {
 			i++
 			continue
 		}
+		// Whoever still holds the relay finds its books in a pool of its own.
+		r.pool = &pool{domain: p.domain, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
+		r.at = 0
 		p.relays = slices.Delete(p.relays, i, i+1)
 		p.candidates = slices.Delete(p.candidates, i, i+1)
 		for j := i; j < len(p.relays); j++ {

@@ -14,8 +14,8 @@ import (
 )
 
 // prepare makes an entry of a message: everything that can be known about it
-// without a relay is checked here, and it is signed. The entry has all its
-// recipients' outcomes already (hopeless) where none can be sent.
+// without a relay is checked here, and it is signed. Recipients that it cannot
+// be sent to have their outcome already.
 func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 	e := c.entries.Get().(*entry)
 	e.msg, e.lane = m, lane
@@ -47,12 +47,7 @@ func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 	if m.RequireTLS {
 		e.need |= needRequireTLS
 	}
-	if len(m.Recipients) == 0 {
-		e.hopeless = true
-		return e
-	}
 	c.prepareRecipients(e)
-	e.hopeless = e.pending == 0
 	return e
 }
 

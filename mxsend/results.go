@@ -259,15 +259,21 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 	switch {
 	case errors.Is(err, errOutOfStep):
 		return
-	case e.cancelled && errors.Is(err, errCancelled):
-		e.tried = true
-		e.settleRest(failure)
-		return
 	case t.committed(cn.out.handed.octets) && !refused:
 		failure.Outcome = InDoubt
+		if e.cancelled != nil {
+			failure.Err = e.cancelled
+		}
 		c.noteAttempt(cn, e, t, failure, now)
 		c.settleCommitted(e, t, failure)
-		c.blame(cn.relay, now, failure)
+		if e.cancelled == nil {
+			c.blame(cn.relay, now, failure)
+		}
+		return
+	case e.cancelled != nil:
+		failure.Err = e.cancelled
+		e.tried = true
+		e.settleRest(failure)
 		return
 	case t.replied == 0 && !t.dotSent && cn.used > 0:
 		const most = 100
@@ -294,7 +300,7 @@ func ptr[T any](v T) *T { return &v }
 // settleCommitted: the final dot was handed over, and its reply is not to be had.
 // Recipients that RCPT refused are not in doubt.
 func (c *Client) settleCommitted(e *entry, t *transaction, failure *Error) {
-	mayResend := c.cfg.InDoubt == InDoubtResend && !e.cancelled && c.ctx.Err() == nil
+	mayResend := c.cfg.InDoubt == InDoubtResend && e.cancelled == nil && c.ctx.Err() == nil
 	for i := range t.rcpts {
 		to := &t.rcpts[i]
 		switch {

@@ -67,8 +67,7 @@ func (c *Client) cut() {
 				cn.leaving = true
 				for _, e := range [2]*entry{cn.cur, cn.next} {
 					if e != nil {
-						e.cancelled = true
-						cn.interrupt(e)
+						c.abandon(e, ErrClosed)
 					}
 				}
 				cn.signal()
