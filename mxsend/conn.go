@@ -243,7 +243,13 @@ func (c *conn) write(now time.Time) error {
 	if c.out.Buffered() == 0 {
 		return nil
 	}
-	return c.out.Flush()
+	if err := c.out.Flush(); err != nil {
+		return err
+	}
+	if t := c.tx; t.dotSent && t.since.Equal(now) && t.entry != nil && t.entry.size > writeBuffer {
+		t.since = time.Now() // writing the content may have taken long
+	}
+	return nil
 }
 
 // writeCommands writes the envelope, as far as the window goes.
