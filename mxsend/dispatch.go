@@ -102,6 +102,9 @@ func (c *Client) requeue(e *entry, now time.Time) {
 	case c.ctx.Err() != nil:
 		e.giveUp(true, ErrClosed)
 		c.finish(e)
+	case e.cancelled != nil:
+		e.giveUp(true, e.cancelled)
+		c.finish(e)
 	case e.ready():
 		c.lane(e.lane).queue.pushFront(e)
 	default:
@@ -218,17 +221,21 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 	if misfit := l.pool.misfit(); misfit != nil {
 		c.failMisfit(l, misfit)
 	}
-	// Those of Send wait in the queue under a timer; the first without one tells
-	// that the ones behind it may lack theirs, too.
-	for e := l.queue.tail; e != nil; {
+	// Those of Send wait in the queue under a timer. The ones that lack it came
+	// to the queue since: new ones at its tail, requeued ones at its head.
+	for e := l.queue.tail; e != nil && (e.run != nil || e.timer == nil); {
 		previous := e.prev
 		if e.run == nil {
-			if e.timer != nil {
-				break
-			}
 			c.startRound(e, now)
 		}
 		e = previous
+	}
+	for e := l.queue.head; e != nil && (e.run != nil || e.timer == nil); {
+		following := e.next
+		if e.run == nil {
+			c.startRound(e, now)
+		}
+		e = following
 	}
 }
 

@@ -35,6 +35,7 @@ var faultsA = []fault{
 		r, err := s.send(testMessage(1))
 		s.want(r, Deferred)
 		s.wantErr(err, ErrDeferred, ErrNoRelay, syscall.ECONNREFUSED)
+		s.wantStage(err, StageConnect)
 		s.wantTook(start, 60*time.Second, 150*time.Second)
 	}},
 	{name: "A1/addresses", change: func(cfg *Config, _ []*testRelay) {

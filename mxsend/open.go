@@ -200,7 +200,7 @@ func (c *conn) handshake() *Error {
 		var host x509.HostnameError
 		var authority x509.UnknownAuthorityError
 		if errors.As(err, &verify) || errors.As(err, &host) || errors.As(err, &authority) {
-			err = fmt.Errorf("%w: %w", ErrTLSVerify, err)
+			err = distrust(err)
 		}
 		return &Error{Stage: StageTLS, Err: err}
 	}
@@ -226,7 +226,23 @@ func (c *conn) tlsConfig() (*tls.Config, error) {
 	if cfg.TLS == TLSOpportunistic {
 		config.InsecureSkipVerify = true
 	}
+	// What the user's own checks refuse is a matter of trust as well.
+	if verify := config.VerifyConnection; verify != nil {
+		config.VerifyConnection = func(state tls.ConnectionState) error { return distrust(verify(state)) }
+	}
+	if verify := config.VerifyPeerCertificate; verify != nil {
+		config.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
+			return distrust(verify(raw, chains))
+		}
+	}
 	return config, nil
+}
+
+func distrust(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrTLSVerify, err)
 }
 
 // mayBear says whether a relay found in unsigned DNS may bear that name. The

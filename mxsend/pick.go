@@ -88,6 +88,9 @@ func pick(cs []candidate, w *want) choice {
 	tier, any, lacking, usable := 0, false, true, 0
 	for i := range cs {
 		c := &cs[i]
+		// A relay that is out for a while and not known to lack anything is worth
+		// waiting for.
+		lacking = lacking && (c.weight == 0 || !c.offers(w))
 		if !c.usable(w.now) {
 			continue
 		}
@@ -95,7 +98,6 @@ func pick(cs []candidate, w *want) choice {
 		if !c.offers(w) {
 			continue
 		}
-		lacking = false
 		if !any || c.preference < tier {
 			tier, any = c.preference, true
 		}

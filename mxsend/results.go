@@ -286,7 +286,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
-		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused {
+		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused || !t.mailed {
 			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
 		} else {
 			d, _ := judge(StageRecipient, to.wire)

@@ -208,7 +208,7 @@ func testContentOf(octets int) []byte {
 func messages(n int) iter.Seq[*Message] {
 	return func(yield func(*Message) bool) {
 		for i := range n {
-			if !yield(testMessage(i)) {
+			if !yield(testMessage(1000 + i)) {
 				return
 			}
 		}
