@@ -7,9 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,30 +54,6 @@ func (c *conn) open() (failure *Error) {
 	_ = c.raw.SetDeadline(time.Time{})
 	c.out.init(c.nc, c.beforeChunk)
 	return nil
-}
-
-// connect tries the relay's addresses one after the other.
-func (c *conn) connect() *Error {
-	c.client.mu.Lock()
-	addresses, port := c.relay.addresses, c.relay.port
-	c.client.mu.Unlock()
-	limit := c.client.cfg.Limits.Connect
-	var errs []error
-	for _, a := range addresses {
-		ctx, cancel := context.WithTimeout(c.client.ctx, limit)
-		c.address = netip.AddrPortFrom(a, uint16(port)).String()
-		nc, err := c.client.cfg.Dial(ctx, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(port)))
-		cancel()
-		if err == nil {
-			c.raw, c.nc, c.born = nc, nc, time.Now()
-			return nil
-		}
-		errs = append(errs, err)
-		if c.client.ctx.Err() != nil {
-			break
-		}
-	}
-	return &Error{Stage: StageConnect, Err: errors.Join(errs...)}
 }
 
 // ask sends a command, if there is one, and reads its reply, both within a time.
