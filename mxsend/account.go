@@ -32,6 +32,9 @@ func (c *Client) opened(cn *conn) bool {
 	}
 	x := &cn.extensions
 	k.lacks, k.maxSize = lacks(x), x.Size
+	if k.ramp == 1 && !r.health.out {
+		k.ramp = 0 // it was for the credential's sake
+	}
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
 	r.pool.reached = true
 	cn.lockStep = cn.lockStep || r.lockStep
@@ -129,6 +132,7 @@ func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
 	if !s.eject {
 		return
 	}
+	k.ramp = 1 // one message probes
 	r.ejections++
 	r.ejectedFor = reason.Error()
 	name, until := r.name, k.notBefore

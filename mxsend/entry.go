@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -160,6 +161,17 @@ func (e *entry) want(now time.Time, mayOpen bool) want {
 	return want{lane: e.lane, need: e.need, size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
 }
 
+// joinCauses joins two causes on one line; either may be nil.
+func joinCauses(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return fmt.Errorf("%w; %w", a, b)
+}
+
 // giveUp gives every pending recipient the outcome of one that was not accepted
 // in all its time: Deferred if a connection was tried, NotAttempted if not.
 func (e *entry) giveUp(tried bool, cause error) {
@@ -170,7 +182,7 @@ func (e *entry) giveUp(tried bool, cause error) {
 		}
 		if last := e.rcpts[i].last; last != nil {
 			err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
-			err.Err = errors.Join(last.Err, cause)
+			err.Err = joinCauses(last.Err, cause)
 		}
 		e.settle(i, err, err.Relay)
 	}

@@ -96,7 +96,11 @@ func (c *Client) update(p *pool, found Relays) {
 			r = &relay{pool: p, at: len(p.relays), name: name}
 			named[name] = r
 			p.relays = append(p.relays, r)
-			p.candidates = append(p.candidates, candidate{id: c.relayIDs})
+			k := candidate{id: c.relayIDs}
+			if c.cfg.Auth != nil {
+				k.ramp = 1 // one connection tries the credential
+			}
+			p.candidates = append(p.candidates, k)
 		}
 		r.gone = false
 		r.addresses, r.port = slices.Clone(h.Addresses), h.Port

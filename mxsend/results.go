@@ -126,6 +126,11 @@ func (r Reply) Temporary() bool { return r.Code/100 == 4 }
 func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
 func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
+	if k := r.candidate(); k.ramp > 0 {
+		if k.ramp++; k.ramp > 2*k.limit { // slow start: doubled by each full round
+			k.ramp = 0
+		}
+	}
 	if r.health.succeed(now) {
 		name := r.name
 		c.log(levelInfo, "relay taken back", "relay", name)
@@ -286,7 +291,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
-		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused {
+		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused || !t.mailed {
 			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
 		} else {
 			d, _ := judge(StageRecipient, to.wire)

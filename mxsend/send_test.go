@@ -2,13 +2,12 @@ package mxsend
 
 import (
 	"errors"
-	"iter"
 	"testing"
 )
 
 func TestSendAccepted(t *testing.T) {
 	inBubble(t, 1, nil, func(s *testSetup) {
-		receipt, err := s.Send(s.ctx(), testMessage(1))
+		receipt, err := s.send(testMessage(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,16 +21,6 @@ func TestSendAccepted(t *testing.T) {
 	})
 }
 
-func messages(n int) iter.Seq[*Message] {
-	return func(yield func(*Message) bool) {
-		for i := range n {
-			if !yield(testMessage(i)) {
-				return
-			}
-		}
-	}
-}
-
 func TestSendAllBalanced(t *testing.T) {
 	inBubble(t, 2, nil, func(s *testSetup) {
 		n := 0
@@ -39,6 +28,7 @@ func TestSendAllBalanced(t *testing.T) {
 			if r.Err != nil {
 				t.Fatal(r.Err)
 			}
+			s.enter(r)
 			n++
 		}
 		if n != 2000 || s.took() != 2000 {
@@ -63,7 +53,7 @@ func TestRejectedRecipient(t *testing.T) {
 	}, func(s *testSetup) {
 		m := testMessage(1)
 		m.Recipients = append(m.Recipients, "u2@example.test")
-		receipt, err := s.Send(s.ctx(), m)
+		receipt, err := s.send(m)
 		if !errors.Is(err, ErrRejected) || errors.Is(err, ErrDeferred) {
 			t.Errorf("err = %v", err)
 		}
