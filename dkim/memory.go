@@ -23,8 +23,12 @@ const (
 // octet.
 type bodyMemory struct {
 	entries [memories]atomic.Pointer[rememberedBody]
+	_       [cacheLine]byte // seen is written all the time, what is around it only read
 	seen    [fingerprints]atomic.Uint64
+	_       [cacheLine]byte
 }
+
+const cacheLine = 64
 
 type rememberedBody struct {
 	body []byte
