@@ -19,7 +19,9 @@
 //
 // # Bugs
 //
-// What stands in a header is taken as it is: two Content-Type fields, say, are signed both.
+// What stands in a header is taken as it is: two Content-Type fields, say, are signed both. Write
+// complete addresses: Postfix appends its own domain to those without one, in the mail of clients
+// that it takes for local (local_header_rewrite_clients), and so breaks the signature.
 //
 // Whether From and signing domain belong together is told without a list of public suffixes: one
 // must be the other, or below it. Two domains side by side (a.example.org, b.example.org) that DMARC
