@@ -1,0 +1,103 @@
+// Throughput measures how fast mail is submitted: this library beside Postfix's
+// smtp-source, net/smtp, go-smtp's client and go-mail, all in one run. Each peer
+// is a process of its own, and so is the sink; runs alternate, and what is shown
+// are medians. Every mail that a peer says was accepted is counted at the sink,
+// and a run whose count is off is void.
+//
+//	go run ./benchmarks/throughput          # the whole table, some minutes
+//	go run ./benchmarks/throughput -quick   # at most 20 s
+//	go run ./benchmarks/throughput -json    # one object on standard output
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "throughput:", err)
+		os.Exit(1)
+	}
+}
+
+// Words that make this program another of its processes.
+const (
+	beSink = "be-sink"
+	bePeer = "be-peer"
+)
+
+func run(ctx context.Context) error {
+	if len(os.Args) > 1 && os.Args[1] == beSink {
+		return sink.Main(os.Stdin, os.Stdout)
+	}
+	if len(os.Args) > 2 && os.Args[1] == bePeer {
+		return peers.Main(ctx, os.Args[2], os.Stdout)
+	}
+	var o options
+	asJSON := flag.Bool("json", false, "print one JSON object in place of tables")
+	flag.BoolVar(&o.quick, "quick", false, "at most 20 seconds: fewer cases, shorter runs")
+	flag.StringVar(&o.only, "case", "", "only cases whose name contains this")
+	flag.StringVar(&o.peers, "peers", "", "only these peers, as in mxsend,smtp-source")
+	flag.IntVar(&o.rounds, "rounds", 0, "runs of each peer in each case (default 5, 3 with -quick)")
+	flag.StringVar(&o.profile, "profile", "", "directory for CPU and allocation profiles of the last run in Go")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	b, err := newBench(o)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	r := &report.Report{Benchmark: "throughput", Machine: report.ThisMachine(), Reference: "smtp-source", Skipped: b.skipped}
+	if !*asJSON {
+		m := r.Machine
+		fmt.Printf("%s/%s, %s, %d cores, %s\n", m.OS, m.Arch, m.CPU, m.Cores, m.Go)
+		for _, s := range b.skipped {
+			fmt.Println("skipped:", s)
+		}
+		fmt.Println()
+	}
+	for _, c := range cases(o) {
+		if !strings.Contains(c.name(), o.only) {
+			continue
+		}
+		results, err := b.measure(ctx, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name(), err)
+		}
+		addRows(r, c, results)
+		if !*asJSON {
+			if err := table(c, results).Write(os.Stdout); err != nil {
+				return err
+			}
+		}
+	}
+	if *asJSON {
+		return r.WriteJSON(os.Stdout)
+	}
+	return nil
+}
+
+// self makes this program a peer.
+func self(spec string) *exec.Cmd { return exec.Command(executable(), bePeer, spec) }
+
+func executable() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
