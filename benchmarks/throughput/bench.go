@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
-	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
 )
@@ -87,21 +86,14 @@ type result struct {
 
 // measure has every peer do the job of a case in turn, as many rounds as asked,
 // each round in another order.
-func (b *bench) measure(ctx context.Context, c benchCase) ([]*result, error) {
-	if c.sink == smtpSink && b.postfix == nil {
-		return nil, nil
-	}
-	s, err := b.stage(c)
-	if err != nil {
-		return nil, err
-	}
-	defer s.close()
+func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, error) {
 	results, count := make([]*result, len(b.peers)), make([]int, len(b.peers))
 	for i, p := range b.peers {
-		results[i] = &result{peer: p.Name}
-		if count[i], err = b.calibrate(ctx, c, s, p); err != nil {
+		n, err := b.calibrate(ctx, c, s, p)
+		if err != nil {
 			return nil, err
 		}
+		results[i], count[i] = &result{peer: p.Name}, n
 	}
 	rounds := b.options.rounds
 	if rounds == 0 {
@@ -128,7 +120,8 @@ func (b *bench) measure(ctx context.Context, c benchCase) ([]*result, error) {
 // calibrate finds how many messages the peer submits in about the time that a run
 // should take.
 func (b *bench) calibrate(ctx context.Context, c benchCase, s *stage, p peers.Peer) (int, error) {
-	const most = 400_000
+	// Enough that the opening of the connections does not show.
+	const enough, most = 50, 400_000
 	for n := 4 * c.connections; ; n = min(most, n*8) {
 		progress("%s: calibrating %s", c.name(), p.Name)
 		m, err := b.once(ctx, c, s, p, n)
@@ -136,7 +129,7 @@ func (b *bench) calibrate(ctx context.Context, c benchCase, s *stage, p peers.Pe
 			return 0, err
 		}
 		if m.figure.Elapsed > c.run/8 || n == most {
-			return min(most, max(n, int(m.rate()*c.run.Seconds()))), nil
+			return min(most, max(n, enough*c.connections, int(m.rate()*c.run.Seconds()))), nil
 		}
 	}
 }
@@ -169,7 +162,7 @@ func (b *bench) once(ctx context.Context, c benchCase, s *stage, p peers.Peer, n
 		Connections: c.connections, Messages: n, Size: c.size,
 		Scratch: b.scratch, Profile: b.options.profile,
 	}
-	figure, err := p.Run(ctx, job, self)
+	figure, err := p.Run(ctx, job, b.options.self)
 	if err != nil {
 		return measurement{}, err
 	}
@@ -189,45 +182,6 @@ func (b *bench) once(ctx context.Context, c benchCase, s *stage, p peers.Peer, n
 
 // near allows a peer that composes its own messages two per cent.
 func near(got, want int64) bool { return max(got-want, want-got)*50 < want }
-
-// A stage is a sink with the case's round-trip time in front of it.
-type stage struct {
-	address string
-	totals  func() (sink.Totals, error)
-	proxy   *proxy.Proxy
-}
-
-func (b *bench) stage(c benchCase) (*stage, error) {
-	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
-	if c.sink == smtpSink {
-		s.address = b.postfix.Address
-		s.totals = func() (sink.Totals, error) {
-			n, err := b.postfix.Accepted()
-			return sink.Totals{Accepted: int64(n)}, err
-		}
-	}
-	if c.roundTrip == 0 {
-		return s, nil
-	}
-	var err error
-	if s.proxy, err = proxy.Listen(s.address, c.roundTrip); err != nil {
-		return nil, err
-	}
-	direct := s.totals
-	s.address = s.proxy.Address
-	s.totals = func() (sink.Totals, error) {
-		t, err := direct()
-		t.Turns = s.proxy.Turns()
-		return t, err
-	}
-	return s, nil
-}
-
-func (s *stage) close() {
-	if s.proxy != nil {
-		_ = s.proxy.Close()
-	}
-}
 
 // progress says on standard error what is under way, in one line that is written
 // over; empty: it is wiped.

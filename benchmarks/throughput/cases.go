@@ -10,7 +10,9 @@ type options struct {
 	only    string
 	peers   string
 	rounds  int
+	run     time.Duration
 	profile string
+	under   []string
 }
 
 // A benchCase is one table: the same job for every peer.
@@ -37,30 +39,35 @@ func (c benchCase) name() string {
 // processor's idle states than about the client.
 func cases(o options) []benchCase {
 	const kib = 1 << 10
+	run := o.run
 	if o.quick {
-		const short = 200 * time.Millisecond
+		if run == 0 {
+			run = 200 * time.Millisecond
+		}
 		return []benchCase{
-			{minimal, 10, 4 * kib, 0, short},
-			{minimal, 1, 4 * kib, time.Millisecond, short},
-			{smtpSink, 10, 4 * kib, 0, short},
+			{minimal, 10, 4 * kib, 0, run},
+			{minimal, 1, 4 * kib, time.Millisecond, run},
+			{smtpSink, 10, 4 * kib, 0, run},
 		}
 	}
-	const long = time.Second
+	if run == 0 {
+		run = time.Second
+	}
 	return []benchCase{
-		{minimal, 10, 4 * kib, 0, long},
-		{minimal, 50, 4 * kib, 0, long},
-		{minimal, 10, 64 * kib, 0, long},
-		{minimal, 50, 64 * kib, 0, long},
-		{smtpSink, 10, 4 * kib, 0, long},
-		{smtpSink, 50, 4 * kib, 0, long},
-		{smtpSink, 10, 64 * kib, 0, long},
-		{minimal, 1, 4 * kib, time.Millisecond, long},
-		{minimal, 1, 64 * kib, time.Millisecond, long},
-		{minimal, 1, 4 * kib, 10 * time.Millisecond, long},
-		{minimal, 10, 4 * kib, time.Millisecond, long},
-		{minimal, 50, 4 * kib, time.Millisecond, long},
-		{minimal, 10, 4 * kib, 10 * time.Millisecond, long},
-		{minimal, 50, 4 * kib, 10 * time.Millisecond, long},
-		{smtpSink, 1, 4 * kib, time.Millisecond, long},
+		{minimal, 10, 4 * kib, 0, run},
+		{minimal, 50, 4 * kib, 0, run},
+		{minimal, 10, 64 * kib, 0, run},
+		{minimal, 50, 64 * kib, 0, run},
+		{smtpSink, 10, 4 * kib, 0, run},
+		{smtpSink, 50, 4 * kib, 0, run},
+		{smtpSink, 10, 64 * kib, 0, run},
+		{minimal, 1, 4 * kib, time.Millisecond, run},
+		{minimal, 1, 64 * kib, time.Millisecond, run},
+		{minimal, 1, 4 * kib, 10 * time.Millisecond, run},
+		{minimal, 10, 4 * kib, time.Millisecond, run},
+		{minimal, 50, 4 * kib, time.Millisecond, run},
+		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
+		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
+		{smtpSink, 1, 4 * kib, time.Millisecond, run},
 	}
 }

@@ -16,7 +16,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
@@ -51,11 +53,14 @@ func run(ctx context.Context) error {
 	flag.StringVar(&o.only, "case", "", "only cases whose name contains this")
 	flag.StringVar(&o.peers, "peers", "", "only these peers, as in mxsend,smtp-source")
 	flag.IntVar(&o.rounds, "rounds", 0, "runs of each peer in each case (default 5, 3 with -quick)")
+	flag.DurationVar(&o.run, "time", 0, "about how long one run takes (default 1s, 200ms with -quick)")
+	under := flag.String("under", "", "run peers written in Go under this command, as in 'strace -c -f -o calls.txt'; no figure is to be believed then")
 	flag.StringVar(&o.profile, "profile", "", "directory for CPU and allocation profiles of the last run in Go")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
+	o.under = strings.Fields(*under)
 	b, err := newBench(o)
 	if err != nil {
 		return err
@@ -71,16 +76,15 @@ func run(ctx context.Context) error {
 		fmt.Println()
 	}
 	for _, c := range cases(o) {
-		if !strings.Contains(c.name(), o.only) {
+		if !strings.Contains(c.name(), o.only) || c.sink == smtpSink && b.postfix == nil {
 			continue
 		}
-		results, err := b.measure(ctx, c)
+		t, err := b.runCase(ctx, c, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name(), err)
 		}
-		addRows(r, c, results)
 		if !*asJSON {
-			if err := table(c, results).Write(os.Stdout); err != nil {
+			if err := t.Write(os.Stdout); err != nil {
 				return err
 			}
 		}
@@ -91,8 +95,31 @@ func run(ctx context.Context) error {
 	return nil
 }
 
+// runCase measures one case, adds its rows to the report and returns its table.
+func (b *bench) runCase(ctx context.Context, c benchCase, r *report.Report) (*report.Table, error) {
+	s, err := b.stage(c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	results, err := b.measure(ctx, c, s)
+	if err != nil {
+		return nil, err
+	}
+	addRows(r, c, results)
+	t := table(c, results)
+	if s.trip > 0 {
+		t.Notes = append(t.Notes, fmt.Sprintf("a round trip through the proxy took %v", s.trip.Round(10*time.Microsecond)))
+		r.Add(c.name()+": round trip of the proxy", "ms", report.Sample{s.trip.Seconds() * 1000})
+	}
+	return t, nil
+}
+
 // self makes this program a peer.
-func self(spec string) *exec.Cmd { return exec.Command(executable(), bePeer, spec) }
+func (o options) self(spec string) *exec.Cmd {
+	words := append(slices.Clone(o.under), executable(), bePeer, spec)
+	return exec.Command(words[0], words[1:]...)
+}
 
 func executable() string {
 	path, err := os.Executable()

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"net/smtp"
+	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
+)
+
+// A stage is a sink with the case's round-trip time in front of it.
+type stage struct {
+	address string
+	totals  func() (sink.Totals, error)
+	proxy   *proxy.Proxy
+	trip    time.Duration // what a round trip really takes; zero: not measured
+}
+
+func (b *bench) stage(c benchCase) (*stage, error) {
+	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
+	if c.sink == smtpSink {
+		s.address = b.postfix.Address
+		s.totals = func() (sink.Totals, error) {
+			n, err := b.postfix.Accepted()
+			return sink.Totals{Accepted: int64(n)}, err
+		}
+	}
+	if c.roundTrip == 0 {
+		return s, nil
+	}
+	var err error
+	if s.proxy, err = proxy.Listen(s.address, c.roundTrip); err != nil {
+		return nil, err
+	}
+	direct := s.totals
+	s.address = s.proxy.Address
+	s.totals = func() (sink.Totals, error) {
+		t, err := direct()
+		t.Turns = s.proxy.Turns()
+		return t, err
+	}
+	s.trip, err = roundTrip(s.address)
+	return s, err
+}
+
+// roundTrip is the median time of a NOOP: sleeping and waking take a share of
+// their own, which no client can help.
+func roundTrip(address string) (time.Duration, error) {
+	c, err := smtp.Dial(address)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	var trips report.Sample
+	for range 50 {
+		start := time.Now()
+		if err := c.Noop(); err != nil {
+			return 0, err
+		}
+		trips = append(trips, float64(time.Since(start)))
+	}
+	return time.Duration(trips.Median()), c.Quit()
+}
+
+func (s *stage) close() {
+	if s.proxy != nil {
+		_ = s.proxy.Close()
+	}
+}
