@@ -40,12 +40,21 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 		t.Turns = s.proxy.Turns()
 		return t, err
 	}
-	s.trip, err = roundTrip(s.address)
-	return s, err
+	return s, s.settle(c.roundTrip)
 }
 
-// roundTrip is the median time of a NOOP: sleeping and waking take a share of
-// their own, which no client can help.
+// settle sets the proxy's delay so that a round trip takes as long as it should
+// in all: sleeping, waking and passing on take a share that no client can help.
+func (s *stage) settle(want time.Duration) (err error) {
+	if s.trip, err = roundTrip(s.address); err != nil {
+		return err
+	}
+	s.proxy.SetDelay(max(want/2, want-(s.trip-want)))
+	s.trip, err = roundTrip(s.address)
+	return err
+}
+
+// roundTrip is the median time of a NOOP.
 func roundTrip(address string) (time.Duration, error) {
 	c, err := smtp.Dial(address)
 	if err != nil {

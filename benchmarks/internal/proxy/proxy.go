@@ -15,7 +15,7 @@ type Proxy struct {
 	Address string
 
 	target   string
-	delay    time.Duration
+	delay    atomic.Int64 // nanoseconds
 	listener *net.TCPListener
 	turns    atomic.Int64
 }
@@ -27,7 +27,8 @@ func Listen(target string, delay time.Duration) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{Address: l.Addr().String(), target: target, delay: delay, listener: l.(*net.TCPListener)}
+	p := &Proxy{Address: l.Addr().String(), target: target, listener: l.(*net.TCPListener)}
+	p.SetDelay(delay)
 	go p.accept()
 	return p, nil
 }
@@ -35,6 +36,9 @@ func Listen(target string, delay time.Duration) (*Proxy, error) {
 // Turns is how often a client spoke again after it had been answered: the round
 // trips that its connections have made.
 func (p *Proxy) Turns() int64 { return p.turns.Load() }
+
+// SetDelay changes the delay of whatever the server says from now on.
+func (p *Proxy) SetDelay(delay time.Duration) { p.delay.Store(int64(delay)) }
 
 // Close ends the listening; connections end with their ends.
 func (p *Proxy) Close() error { return p.listener.Close() }
@@ -97,7 +101,7 @@ func (p *Proxy) later(server io.Reader, client io.Writer, answered *atomic.Bool)
 		for {
 			n, err := server.Read(buf)
 			if n > 0 {
-				pieces <- delayed{append([]byte(nil), buf[:n]...), time.Now().Add(p.delay)}
+				pieces <- delayed{append([]byte(nil), buf[:n]...), time.Now().Add(time.Duration(p.delay.Load()))}
 			}
 			if err != nil {
 				return
