@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/postfix"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
 )
@@ -17,13 +18,13 @@ import (
 // A bench is the standing part: sinks, name servers, and the peers that can run
 // here.
 type bench struct {
-	options options
-	peers   []peers.Peer
-	skipped []string
-	scratch string
-	minimal *sink.Process
-	postfix *peers.SMTPSink           // nil: not to be had
-	dns     map[int]*peers.NameServer // by the number of relays
+	options  options
+	peers    []peers.Peer
+	skipped  []string
+	scratch  string
+	minimal  *sink.Process
+	smtpSink *postfix.Sink             // nil: not to be had
+	dns      map[int]*peers.NameServer // by the number of relays
 }
 
 func newBench(o options) (_ *bench, err error) {
@@ -49,7 +50,7 @@ func newBench(o options) (_ *bench, err error) {
 	if b.minimal, err = sink.Start(exec.Command(executable(), beSink)); err != nil {
 		return nil, err
 	}
-	if b.postfix, err = peers.StartSMTPSink(); err != nil {
+	if b.smtpSink, err = postfix.StartSink(); err != nil {
 		b.skipped = append(b.skipped, "smtp-sink: "+err.Error())
 	}
 	for _, relays := range []int{1, 2} {
@@ -69,8 +70,8 @@ func (b *bench) close() {
 	if b.minimal != nil {
 		_ = b.minimal.Close()
 	}
-	if b.postfix != nil {
-		_ = b.postfix.Close()
+	if b.smtpSink != nil {
+		_ = b.smtpSink.Close()
 	}
 	_ = os.RemoveAll(b.scratch)
 }

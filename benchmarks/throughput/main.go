@@ -76,7 +76,7 @@ func run(ctx context.Context) error {
 		fmt.Println()
 	}
 	for _, c := range cases(o) {
-		if !strings.Contains(c.name(), o.only) || c.sink == smtpSink && b.postfix == nil {
+		if !strings.Contains(c.name(), o.only) || c.sink == smtpSink && b.smtpSink == nil {
 			continue
 		}
 		t, err := b.runCase(ctx, c, r)

@@ -20,9 +20,9 @@ type stage struct {
 func (b *bench) stage(c benchCase) (*stage, error) {
 	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
 	if c.sink == smtpSink {
-		s.address = b.postfix.Address
+		s.address = b.smtpSink.Address
 		s.totals = func() (sink.Totals, error) {
-			n, err := b.postfix.Accepted()
+			n, err := b.smtpSink.Accepted()
 			return sink.Totals{Accepted: int64(n)}, err
 		}
 	}

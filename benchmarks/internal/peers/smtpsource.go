@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/postfix"
 )
 
 // smtpSource is Postfix's load generator. It cannot vary the return path; in all
 // else the job is the same.
 func smtpSource(job Job) (*exec.Cmd, error) {
-	program, err := postfixProgram("smtp-source")
+	program, err := postfix.Program("smtp-source")
 	if err != nil {
 		return nil, err
 	}
@@ -28,18 +30,4 @@ func smtpSource(job Job) (*exec.Cmd, error) {
 	return exec.Command(program, "-4", "-d", "-M", LocalName,
 		"-s", strconv.Itoa(job.Connections), "-m", strconv.Itoa(job.Messages),
 		"-f", fmt.Sprintf(pathFormat, 0), "-t", recipient, "-F", file, job.Address), nil
-}
-
-// postfixProgram finds one of Postfix's programs, which are not in everybody's
-// PATH.
-func postfixProgram(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin", "/usr/libexec/postfix"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s was not found (it comes with Postfix)", name)
 }

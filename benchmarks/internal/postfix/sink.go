@@ -1,4 +1,4 @@
-package peers
+package postfix
 
 import (
 	"bytes"
@@ -13,28 +13,26 @@ import (
 	"time"
 )
 
-// An SMTPSink is Postfix's smtp-sink.
-type SMTPSink struct {
+// A Sink is a running smtp-sink.
+type Sink struct {
 	Address string
 	cmd     *exec.Cmd
 	counts  *os.File // what it prints: its counters, after every mail
 }
 
-// StartSMTPSink starts one.
-func StartSMTPSink(options ...string) (*SMTPSink, error) {
-	program, err := postfixProgram("smtp-sink")
+// StartSink starts one on a port of its own, with options besides those that it
+// needs.
+func StartSink(options ...string) (*Sink, error) {
+	program, err := Program("smtp-sink")
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	s := &SMTPSink{Address: l.Addr().String()}
-	if err := l.Close(); err != nil {
-		return nil, err
-	}
-	if s.counts, err = os.CreateTemp("", "mxsend-benchmark-sink-*"); err != nil {
+	s := &Sink{Address: address}
+	if s.counts, err = os.CreateTemp("", "mxsend-smtp-sink-*"); err != nil {
 		return nil, err
 	}
 	args := append([]string{"-4", "-c"}, options...)
@@ -46,20 +44,16 @@ func StartSMTPSink(options ...string) (*SMTPSink, error) {
 	if err := s.cmd.Start(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	for range 100 {
-		nc, err := net.Dial("tcp4", s.Address)
-		if err == nil {
-			return s, nc.Close()
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := waitForPort(s.Address, 5*time.Second); err != nil {
+		return nil, errors.Join(fmt.Errorf("smtp-sink: %w", err), s.Close())
 	}
-	return nil, errors.Join(errors.New("smtp-sink does not listen"), s.Close())
+	return s, nil
 }
 
 var sinkCount = regexp.MustCompile(`mesg=(\d+)`)
 
 // Accepted is how many mails it has taken.
-func (s *SMTPSink) Accepted() (int, error) {
+func (s *Sink) Accepted() (int, error) {
 	const tail = 128
 	end, err := s.counts.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -82,11 +76,32 @@ func (s *SMTPSink) Accepted() (int, error) {
 }
 
 // Close ends it.
-func (s *SMTPSink) Close() error {
+func (s *Sink) Close() error {
 	var errs []error
 	if s.cmd != nil && s.cmd.Process != nil {
 		errs = append(errs, s.cmd.Process.Kill())
 		_ = s.cmd.Wait() // killed, so no error tells anything
 	}
 	return errors.Join(append(errs, s.counts.Close(), os.Remove(s.counts.Name()))...)
+}
+
+// freeAddress is a port on loopback that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func waitForPort(address string, most time.Duration) error {
+	for end := time.Now().Add(most); ; time.Sleep(20 * time.Millisecond) {
+		nc, err := net.Dial("tcp4", address)
+		if err == nil {
+			return nc.Close()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("nobody listens after %v: %w", most, err)
+		}
+	}
 }
