@@ -32,7 +32,8 @@ type Client struct {
 	relayIDs    int
 	live        int // entries between submission and outcome
 	closed      bool
-	drained     chan struct{} // closed when closed and live is zero
+	drained     chan struct{} // closed when closed and live is zero for the first time
+	isDrained   bool
 	afterUnlock []func()
 	alarm       *time.Timer
 	alarmAt     time.Time
@@ -173,9 +174,7 @@ func (c *Client) finish(e *entry) {
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
-	if c.closed && c.live == 0 {
-		close(c.drained)
-	}
+	c.noticeDrained()
 	if e.run != nil {
 		e.run.push(e)
 		return

@@ -59,6 +59,7 @@ func (c *Client) place(l *lane, now time.Time) {
 			c.pause(e, now)
 		case covered > 0:
 			covered--
+			e.tried = true // a connection is being opened for it
 		case len(e.avoid) > 0 || e.need != 0:
 			particular++
 		default:

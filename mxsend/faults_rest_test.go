@@ -2,7 +2,6 @@ package mxsend
 
 import "github.com/cenkalti/backoff/v4"
 
-var faultsCancel []fault
 var faultsRelays []fault
 var faultsF []fault
 

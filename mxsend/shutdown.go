@@ -37,13 +37,20 @@ func (c *Client) closeDoor() {
 		return
 	}
 	c.closed = true
-	if c.live == 0 {
-		close(c.drained)
-	}
+	c.noticeDrained()
 	for _, l := range c.lanes {
 		for r := range l.runs {
 			r.wakePuller()
 		}
+	}
+}
+
+// noticeDrained notices that a closed Client has nothing left to do. Messages
+// that come later get their outcome at once.
+func (c *Client) noticeDrained() {
+	if c.closed && c.live == 0 && !c.isDrained {
+		c.isDrained = true
+		close(c.drained)
 	}
 }
 
