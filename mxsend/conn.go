@@ -203,10 +203,10 @@ func (c *conn) concluded(t *transaction, now time.Time) error {
 
 // outOfStep says whether the reply complains of commands in groups.
 func (c *conn) outOfStep(t *transaction) bool {
-	if c.lockStep {
-		return false
+	if c.lockStep || t.dotSent && t.refusal.code == 0 {
+		return false // what was accepted is accepted, however odd the way
 	}
-	if t.mailed {
+	if t.mailed && t.accepted == 0 {
 		for i := range t.rcpts {
 			if outOfStep(t.rcpts[i].wire) {
 				return true

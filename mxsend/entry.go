@@ -92,9 +92,13 @@ func (e *entry) addRecipients(addresses []string) {
 	}
 }
 
-// refuse gives every pending recipient the outcome Rejected, locally.
+// refuse gives every pending recipient its outcome before any relay: Rejected, or
+// NotAttempted where only signing failed, and not for the message's sake.
 func (e *entry) refuse(err error) *entry {
 	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
+	if s, ok := err.(*signError); ok && !s.Permanent() {
+		failure.Outcome = NotAttempted
+	}
 	for i := range e.rcpts {
 		e.settle(i, failure, "")
 	}

@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"context"
 	"errors"
 	"testing"
 )
@@ -61,4 +62,37 @@ func TestRejectedRecipient(t *testing.T) {
 			t.Errorf("got %+v", receipt.Recipients)
 		}
 	})
+}
+
+type failingSigner struct{ err error }
+
+func (s failingSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, s.err }
+
+type permanentError struct{ error }
+
+func (permanentError) Permanent() bool { return true }
+
+func TestSignerFails(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want Outcome
+	}{
+		{"about the message", permanentError{errors.New("two From fields")}, Rejected},
+		{"about the key", errors.New("no connection to the HSM"), NotAttempted},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, 1, nil, func(s *testSetup) {
+				m := testMessage(1)
+				m.Signer = failingSigner{test.err}
+				receipt, err := s.send(m)
+				s.want(receipt, test.want)
+				s.wantErr(err, test.err)
+				if s.took() > 0 {
+					t.Error("it was sent")
+				}
+			})
+		})
+	}
 }

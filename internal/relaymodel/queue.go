@@ -15,7 +15,7 @@ type Queue struct {
 	dests []dest
 
 	transports []transport
-	incoming   list
+	incoming   bag
 	due        list // deferred mail of which a queue run has found that it is time
 	calendar   calendar
 	dead       deadHeap
@@ -87,7 +87,7 @@ func New(p Params) *Queue {
 	if len(p.Transports) == 0 {
 		panic("relaymodel: Params.Transports is empty")
 	}
-	q := &Queue{p: p, freeM: none, freeR: none, freeJ: none, incoming: emptyList(), due: emptyList(), tokens: p.ProcessLimit}
+	q := &Queue{p: p, freeM: none, freeR: none, freeJ: none, incoming: newBag(), due: emptyList(), tokens: p.ProcessLimit}
 	q.transports = make([]transport, len(p.Transports))
 	for i, t := range p.Transports {
 		q.transports[i].Transport = t
@@ -100,7 +100,7 @@ func emptyList() list { return list{none, none, 0} }
 
 // Counts counts the mails in the queues.
 func (q *Queue) Counts() Counts {
-	return Counts{Incoming: int(q.incoming.count), Active: q.active, Deferred: q.deferred}
+	return Counts{Incoming: len(q.incoming.mails), Active: q.active, Deferred: q.deferred}
 }
 
 // Route sets the transport of a destination, which is 0 unless set, before its first mail.
@@ -120,7 +120,7 @@ func (q *Queue) Submit(now Time, ref int32, notification bool, recipients []Reci
 		q.rcpts[r] = rcpt{ref: recipients[i].Ref, mail: m, sibling: q.mails[m].first, peer: none, dest: recipients[i].Dest}
 		q.mails[m].first = r
 	}
-	q.push(&q.incoming, m)
+	q.incoming.put(m)
 	switch {
 	case notification:
 	case q.tokens > 0:
@@ -186,13 +186,13 @@ func (q *Queue) Flush(now Time) {
 func (q *Queue) schedule(now Time) {
 	for q.active < q.p.ActiveLimit && q.activeRcpts < q.p.RecipientLimit {
 		var m int32
-		switch fromDue := q.due.count > 0 && (q.takeDue || q.incoming.count == 0); {
+		switch fromDue := q.due.count > 0 && (q.takeDue || len(q.incoming.mails) == 0); {
 		case fromDue:
 			m = q.pop(&q.due)
 			q.deferred--
 			q.takeDue = false
-		case q.incoming.count > 0:
-			m = q.pop(&q.incoming)
+		case len(q.incoming.mails) > 0:
+			m = q.incoming.take()
 			q.tokens++
 			q.takeDue = true
 		default:
@@ -203,7 +203,7 @@ func (q *Queue) schedule(now Time) {
 		}
 		q.activate(now, m)
 	}
-	if q.incoming.count == 0 && q.tokens < q.p.ProcessLimit {
+	if len(q.incoming.mails) == 0 && q.tokens < q.p.ProcessLimit {
 		q.tokens = q.p.ProcessLimit // the flow of tokens that qmgr keeps up while it has nothing to take in
 	}
 	for i := range q.transports {
