@@ -85,17 +85,18 @@ func (c *Client) dispose(e *entry, i int, d disposition, r *relay, err *Error, n
 			to.paused = true // 4yz: another relay once, then rounds
 		}
 	case confirm:
-		confirmed := to.refused || !r.pool.othersUsable(r, now)
-		to.refused = true
+		to.refusals++
 		e.avoidRelay(r)
 		switch {
-		case !confirmed:
-		case r.health.believable():
+		case to.refusals == 1 && r.pool.othersUsable(r, now):
+		case to.refusals > 2 && r.health.believable():
 			c.reject(e, i, r, err)
 		default:
-			// Two relays refuse, or the only one, and neither shows that it means
-			// the mail: rather wait than lose a mailing to a wrong access rule.
+			// Two relays refuse, or the only one. Whether they mean the mail shows
+			// in what they say to others meanwhile, so it waits a round: rather that
+			// than lose a mailing to a wrong access rule.
 			err.Err = ErrRelayRefused
+			to.refusals = max(to.refusals, 2)
 			to.paused = true
 		}
 	case afterPause:
