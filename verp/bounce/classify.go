@@ -157,6 +157,9 @@ func refineStatus(c, words Category, status string) bool {
 			return true
 		}
 		return c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
+	case ExpiredInQueue:
+		// X.4.1 and X.4.7 of class 5 are also given to what was refused.
+		return status[0] == '5' && words != Network
 	case Disabled:
 		return words == MailboxUnknown || words == MailboxFull || words == Filtered
 	case Policy:
