@@ -3,12 +3,15 @@ package dkim
 import (
 	"context"
 	"strings"
+	"sync"
 )
 
 // DomainSigner signs each message with the signer for the domain in its From. It is made by
 // [ByDomain] and safe for concurrent use.
 type DomainSigner struct {
+	all     []*Signer
 	signers map[string][]*Signer // by domain, in either form
+	headers sync.Pool            // of *header
 }
 
 // ByDomain returns a signer that chooses among signers by the domain of the first address in From:
@@ -20,6 +23,7 @@ func ByDomain(signers ...*Signer) *DomainSigner {
 		if s == nil {
 			continue
 		}
+		d.all = append(d.all, s)
 		d.signers[s.domain] = append(d.signers[s.domain], s)
 		if s.unicode != "" {
 			d.signers[s.unicode] = append(d.signers[s.unicode], s)
@@ -30,7 +34,14 @@ func ByDomain(signers ...*Signer) *DomainSigner {
 
 // Sign does what [Signer.Sign] does, with the signer that was chosen.
 func (d *DomainSigner) Sign(ctx context.Context, content []byte) ([]byte, error) {
-	domain, err := fromDomain(content)
+	h, _ := d.headers.Get().(*header)
+	if h == nil {
+		h = &header{}
+	}
+	domain, err := h.fromDomain(content)
+	if cap(h.fields) <= maxKept/64 {
+		d.headers.Put(h)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +63,19 @@ func (d *DomainSigner) Sign(ctx context.Context, content []byte) ([]byte, error)
 	return fields, nil
 }
 
+// Check does what [Signer.Check] does, for all signers in the order they were given in.
+func (d *DomainSigner) Check(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error)) ([]Finding, error) {
+	var all []Finding
+	for _, s := range d.all {
+		findings, err := s.Check(ctx, lookupTXT)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, findings...)
+	}
+	return all, nil
+}
+
 func (d *DomainSigner) find(domain []byte) []*Signer {
 	for name := strings.ToLower(string(domain)); ; {
 		if s := d.signers[name]; s != nil {
@@ -70,8 +94,7 @@ var fromOnly = tableOf(fieldName{lower: "from", spelling: "From", role: roleFrom
 
 // fromDomain returns the domain of the first address in From. The rest of the header is left for
 // Sign to judge.
-func fromDomain(content []byte) (domain []byte, err error) {
-	var h header
+func (h *header) fromDomain(content []byte) (domain []byte, err error) {
 	if err := h.scan(content, fromOnly); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,8 @@ type header struct {
 // scan walks over the header of content and refuses what a relay would mangle. It keeps no
 // reference to content.
 func (h *header) scan(content []byte, names *nameTable) error {
-	h.fields = h.fields[:0]
+	fields := h.fields[:0] // kept out of h inside the loop: every store of a slice costs a write barrier
+	defer func() { h.fields = fields }()
 	h.lines = 0
 	for at := 0; ; {
 		h.lines++
@@ -44,10 +45,10 @@ func (h *header) scan(content []byte, names *nameTable) error {
 			return err
 		}
 		if isBlank(content[at]) {
-			if len(h.fields) == 0 {
+			if len(fields) == 0 {
 				return &Refusal{Reason: MalformedField, Line: h.lines}
 			}
-			f := &h.fields[len(h.fields)-1]
+			f := &fields[len(fields)-1]
 			f.end, f.plain = end, false
 			if f.end-f.start > maxField {
 				return &Refusal{Reason: FieldTooLong, Line: h.lines}
@@ -79,7 +80,7 @@ func (h *header) scan(content []byte, names *nameTable) error {
 		} else {
 			f.signed = names.signsUnknown(lower[:f.nameLen])
 		}
-		h.fields = append(h.fields, f)
+		fields = append(fields, f)
 		at = end + 2
 	}
 }

@@ -68,7 +68,7 @@ func (s *Signer) judge(content []byte, h *header) error {
 // relaxed alignment (RFC 7489 §3.1.1) as far as it can be told without a list of public suffixes.
 func (s *Signer) aligns(from []byte) bool {
 	for _, signing := range [...]string{s.domain, s.unicode} {
-		if signing != "" && (within(from, signing) || withinBytes(signing, from)) {
+		if signing != "" && (within(from, signing) || above(from, signing)) {
 			return true
 		}
 	}
@@ -81,9 +81,10 @@ func within(name []byte, domain string) bool {
 	return n == 0 && equalFold(name, domain) || n > 0 && name[n-1] == '.' && equalFold(name[n:], domain)
 }
 
-func withinBytes(name string, domain []byte) bool {
-	n := len(name) - len(domain)
-	return n > 0 && len(domain) > 0 && name[n-1] == '.' && equalFold(domain, name[n:])
+// above reports whether name is above domain, and more than a top-level domain.
+func above(name []byte, domain string) bool {
+	n := len(domain) - len(name)
+	return n > 0 && bytes.IndexByte(name, '.') > 0 && domain[n-1] == '.' && equalFold(name, domain[n:])
 }
 
 func equalFold(a []byte, b string) bool {

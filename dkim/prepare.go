@@ -90,7 +90,7 @@ func (e *headerEdit) apply(content []byte, h *header, o *PrepareOptions) ([]byte
 	if !e.messageID {
 		domain := o.MessageIDDomain
 		if domain == "" {
-			d, err := fromDomain(content)
+			d, err := new(header).fromDomain(content)
 			if err != nil {
 				return nil, err
 			}

@@ -46,6 +46,21 @@ func TestPrepareLeavesAlone(t *testing.T) {
 	}
 }
 
+func TestPrepareEndsHeader(t *testing.T) {
+	s := testSigner(t, nil)
+	head, _, _ := strings.Cut(simpleMail, "\r\n\r\n")
+	for _, end := range []string{"", "\n", "\r\n", "\n\n"} {
+		got, err := Prepare([]byte(head+end), PrepareOptions{})
+		if err != nil {
+			t.Errorf("header ended by %q: %v", end, err)
+		} else if !bytes.HasSuffix(got, []byte("\r\n\r\n")) {
+			t.Errorf("header ended by %q: got %q", end, got)
+		} else {
+			verify(t, s, sign(t, s, string(got)))
+		}
+	}
+}
+
 func TestPrepareMessageIDDomain(t *testing.T) {
 	for _, c := range []struct {
 		from, domain, want string

@@ -56,6 +56,9 @@ type workspace struct {
 	ids    []byte
 }
 
+// maxKept is how much of a workspace, in octets, is kept for the next message.
+const maxKept = 256 << 10
+
 // NewSigner checks cfg as a whole and reports everything that is wrong with it at once. It does no
 // I/O.
 func NewSigner(cfg Config) (*Signer, error) {
@@ -137,7 +140,11 @@ func (s *Signer) Sign(ctx context.Context, content []byte) ([]byte, error) {
 	if w == nil {
 		w = &workspace{body: newBodyHasher(sha256.New())}
 	}
-	defer s.workspaces.Put(w)
+	defer func() {
+		if cap(w.canon) <= maxKept && cap(w.header.fields) <= maxKept/64 {
+			s.workspaces.Put(w)
+		}
+	}()
 	if err := w.header.scan(content, s.names); err != nil {
 		return nil, err
 	}
@@ -164,13 +171,13 @@ func (s *Signer) write(ctx context.Context, content []byte, w *workspace) ([]byt
 	if len(list.raw) > maxField/2 {
 		return nil, &Refusal{Reason: FieldTooLong, Field: "DKIM-Signature"}
 	}
-	w.canon = w.canon[:0]
+	canon := w.canon[:0]
 	for i := len(w.header.fields) - 1; i >= 0; i-- {
 		if f := &w.header.fields[i]; f.signed {
-			w.canon = f.appendRelaxed(w.canon, content, s.names)
+			canon = f.appendRelaxed(canon, content, s.names)
 		}
 	}
-	signed := len(w.canon)
+	signed := len(canon)
 	out := fieldWriter{raw: make([]byte, 0, ring.room+len(list.raw)*len(ring.keys))}
 	for i := range ring.keys {
 		if i > 0 && ctx.Err() != nil {
@@ -178,13 +185,14 @@ func (s *Signer) write(ctx context.Context, content []byte, w *workspace) ([]byt
 		}
 		k := &ring.keys[i]
 		out.raw = append(out.raw, k.raw...)
-		out.canon = append(w.canon[:signed], k.canon...)
+		out.canon = append(canon[:signed], k.canon...)
 		out.times(now, lifetime)
 		out.raw = append(out.raw, list.raw...)
 		out.canon = append(out.canon, list.canon...)
 		out.bodyHash(w.hash)
-		w.canon = out.canon
-		w.digest = sha256.Sum256(w.canon)
+		canon = out.canon
+		w.canon = canon
+		w.digest = sha256.Sum256(canon)
 		signature, err := k.Signer.Sign(rand.Reader, w.digest[:], k.options)
 		if err != nil {
 			return nil, fmt.Errorf("dkim: signing with selector %q: %w", k.Selector, err)

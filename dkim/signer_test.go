@@ -58,6 +58,7 @@ func TestRefusals(t *testing.T) {
 		{"From elsewhere", from("Ann <ann@example.net>"), Refusal{Reason: UnalignedFrom}},
 		{"From that ends alike", from("<ann@notexample.org>"), Refusal{Reason: UnalignedFrom}},
 		{"From of a suffix", from("<ann@rg>"), Refusal{Reason: UnalignedFrom}},
+		{"From of the top-level domain", from("<ann@org>"), Refusal{Reason: UnalignedFrom}},
 		{"second From address elsewhere", from("<ann@example.org>, <bob@example.net>"), Refusal{Reason: UnalignedFrom}},
 		{"address in a comment", from("ann@example.net (ann@example.org)"), Refusal{Reason: UnalignedFrom}},
 		{"one-click without List-Unsubscribe", with("List-Unsubscribe-Post: List-Unsubscribe=One-Click"), Refusal{Reason: OneClickNoHTTPS}},
@@ -76,9 +77,31 @@ func TestRefusals(t *testing.T) {
 		"body lines of 998":    body(long[1:] + "\r\n" + long[1:]),
 		"one-click with https": with("List-Unsubscribe: <mailto:u@example.org>,\r\n <HTTPS://example.org/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click"),
 		"From below":           from("<ann@news.example.org>"),
-		"From above":           from("<ann@ORG>"),
 	} {
 		t.Run(name, func(t *testing.T) { verify(t, s, sign(t, s, mail)) })
+	}
+}
+
+func TestFromAboveSigningDomain(t *testing.T) {
+	s := testSigner(t, func(c *Config) { c.Domain = "mail.example.org" })
+	verify(t, s, sign(t, s, simpleMail))
+	wantRefusal(t, s, "From: a@other.example.org\r\n"+without("From"), Refusal{Reason: UnalignedFrom})
+}
+
+// TestRelaysMayFold changes the fields the way relays do: unfolded, folded anew, tabs for blanks.
+func TestRelaysMayFold(t *testing.T) {
+	s := testSigner(t, nil)
+	fields, err := s.Sign(context.Background(), []byte(simpleMail))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, relay := range map[string]*strings.Replacer{
+		"unfolds":          strings.NewReplacer("\r\n\t", "\t"),
+		"folds with blank": strings.NewReplacer("\r\n\t", "\r\n        "),
+		"folds everywhere": strings.NewReplacer(" ", "\r\n ", "\r\n\t", "\r\n \t "),
+		"appends blanks":   strings.NewReplacer("\r\n", " \t\r\n"),
+	} {
+		t.Run(name, func(t *testing.T) { verify(t, s, relay.Replace(string(fields))+simpleMail) })
 	}
 }
 

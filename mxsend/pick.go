@@ -15,6 +15,7 @@ type candidate struct {
 	notBefore time.Time // put out or cooling down until then
 	lastOctet time.Time // when the relay last said anything while something was outstanding
 
+	ramp      int // entries it may carry, being opened for included; zero: no such limit
 	limit     int // connections to it that may be open, learned or configured
 	bulkLimit int // of those, how many may carry Bulk
 	conns     int // open or being opened
@@ -88,6 +89,9 @@ func pick(cs []candidate, w *want) choice {
 	tier, any, lacking, usable := 0, false, true, 0
 	for i := range cs {
 		c := &cs[i]
+		// A relay that is out for a while and not known to lack anything is worth
+		// waiting for.
+		lacking = lacking && (c.weight == 0 || !c.offers(w))
 		if !c.usable(w.now) {
 			continue
 		}
@@ -95,7 +99,6 @@ func pick(cs []candidate, w *want) choice {
 		if !c.offers(w) {
 			continue
 		}
-		lacking = false
 		if !any || c.preference < tier {
 			tier, any = c.preference, true
 		}
@@ -179,6 +182,9 @@ func (c *candidate) offers(w *want) bool {
 // a new connection to the slot behind another message; Bulk the other way round.
 func (c *candidate) placement(w *want) placement {
 	if c.inFlight >= stallEntries && w.now.Sub(c.lastOctet) > stallSilence {
+		return placeNone
+	}
+	if c.ramp > 0 && c.inFlight+c.dialing >= c.ramp {
 		return placeNone
 	}
 	canOpen := w.mayOpen && c.conns < c.limit

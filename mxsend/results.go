@@ -126,6 +126,11 @@ func (r Reply) Temporary() bool { return r.Code/100 == 4 }
 func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
 func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
+	if k := r.candidate(); k.ramp > 0 {
+		if k.ramp++; k.ramp > 2*k.limit { // slow start: doubled by each full round
+			k.ramp = 0
+		}
+	}
 	if r.health.succeed(now) {
 		name := r.name
 		c.log(levelInfo, "relay taken back", "relay", name)
@@ -144,7 +149,7 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 }
 
 func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now time.Time) {
-	a := Attempt{Relay: cn.relay.name, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
+	a := Attempt{Relay: cn.relay.name, TLS: cn.secured, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
 	if err == nil && t.reply.Code == 0 {
 		for i := range t.rcpts {
 			if to := &t.rcpts[i]; to.reply.Code != 0 {
@@ -259,15 +264,21 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 	switch {
 	case errors.Is(err, errOutOfStep):
 		return
-	case e.cancelled && errors.Is(err, errCancelled):
-		e.tried = true
-		e.settleRest(failure)
-		return
 	case t.committed(cn.out.handed.octets) && !refused:
 		failure.Outcome = InDoubt
+		if e.cancelled != nil {
+			failure.Err = e.cancelled
+		}
 		c.noteAttempt(cn, e, t, failure, now)
 		c.settleCommitted(e, t, failure)
-		c.blame(cn.relay, now, failure)
+		if e.cancelled == nil {
+			c.blame(cn.relay, now, failure)
+		}
+		return
+	case e.cancelled != nil:
+		failure.Err = e.cancelled
+		e.tried = true
+		e.settleRest(failure)
 		return
 	case t.replied == 0 && !t.dotSent && cn.used > 0:
 		const most = 100
@@ -280,7 +291,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
-		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused {
+		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused || !t.mailed {
 			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
 		} else {
 			d, _ := judge(StageRecipient, to.wire)
@@ -294,7 +305,7 @@ func ptr[T any](v T) *T { return &v }
 // settleCommitted: the final dot was handed over, and its reply is not to be had.
 // Recipients that RCPT refused are not in doubt.
 func (c *Client) settleCommitted(e *entry, t *transaction, failure *Error) {
-	mayResend := c.cfg.InDoubt == InDoubtResend && !e.cancelled && c.ctx.Err() == nil
+	mayResend := c.cfg.InDoubt == InDoubtResend && e.cancelled == nil && c.ctx.Err() == nil
 	for i := range t.rcpts {
 		to := &t.rcpts[i]
 		switch {

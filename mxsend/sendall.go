@@ -79,14 +79,11 @@ type run struct {
 }
 
 func (e *entry) result() Result {
-	err := e.receipt.err()
-	if err == nil && len(e.receipt.Recipients) == 0 {
-		err = noRecipients(e)
-	}
-	return Result{Message: e.msg, Receipt: e.receipt, Err: err}
+	receipt, err := e.outcome()
+	return Result{Message: e.msg, Receipt: receipt, Err: err}
 }
 
-// push takes an entry that has its outcome. Client.mu may be held.
+// push takes an entry that has its outcome. Client.mu is held.
 func (r *run) push(e *entry) {
 	r.mu.Lock()
 	r.results = append(r.results, e)
@@ -167,19 +164,10 @@ func (r *run) submit(ctx context.Context, m *Message) {
 	r.mu.Lock()
 	r.octets += e.size
 	r.mu.Unlock()
-	if e.hopeless {
-		r.push(e)
-		return
-	}
 	c := r.client
 	c.mu.Lock()
 	defer c.unlock()
-	if ctx.Err() != nil {
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
-		r.push(e)
-		return
-	}
-	c.enqueue(e, time.Now(), r)
+	c.enqueue(ctx, e, time.Now())
 }
 
 // mayPull waits until there is room for another message and a relay to send it

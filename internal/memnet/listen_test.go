@@ -298,6 +298,10 @@ func TestDatagramErrors(t *testing.T) {
 			t.Errorf("read %d octets, %v; want the 10 there is room for", k, err)
 		}
 	}
+	for range 10 { // what was read makes room
+		write(t, c, "0123456789012345678901234567890123456789")
+		a.ReadFrom(b)
+	}
 	a.SetDeadline(time.Unix(1, 0))
 	_, _, err = a.ReadFrom(b)
 	wantErr(t, "read after the deadline", err, os.ErrDeadlineExceeded)

@@ -211,6 +211,24 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := New(Config{Servers: []string{nameServer}, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			time.Sleep(time.Second) // one who is slow to give up
+			return nil, ctx.Err()
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go r.LookupTXT(context.Background(), "a.example")
+		synctest.Wait()
+		start := time.Now()
+		r.Close()
+		wantSince(t, "close", start, time.Second)
+	})
+}
+
 func TestServersRotate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New(memnet.Config{})

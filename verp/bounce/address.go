@@ -18,7 +18,7 @@ func nextAddress(s string, pos int) (address string, end int) {
 		}
 		i += pos
 		start, stop := addressBounds(s, i)
-		if start < i && stop > i+1 {
+		if start < i && stop > i+1 && !strings.Contains(s[start:i], "//") {
 			return s[start:stop], stop
 		}
 		pos = i + 1
@@ -38,7 +38,7 @@ func addressBounds(s string, i int) (start, stop int) {
 		for start > 0 && i-start < 256 && isLocalByte(s[start-1]) {
 			start--
 		}
-		for start < i && (s[start] == '.' || s[start] == '\'' || s[start] == '=' && false) {
+		for start < i && (s[start] == '.' || s[start] == '\'') {
 			start++
 		}
 	}

@@ -11,5 +11,25 @@ func isAutoReply(h header) bool {
 	if h.has("X-Autoreply") || h.has("X-Autorespond") || h.has("X-AutoReply-From") {
 		return true
 	}
-	return strings.EqualFold(h.get("Precedence"), "auto_reply")
+	if strings.EqualFold(h.get("Precedence"), "auto_reply") || h.has("X-Auto-Response-Suppress") && h.has("In-Reply-To") {
+		return true
+	}
+	subject := foldText(h.decoded("Subject"))
+	for _, s := range autoReplySubjects {
+		if strings.HasPrefix(subject, s) {
+			return true
+		}
+	}
+	return h.has("Return-Path") && strings.Trim(h.get("Return-Path"), "<> ") == "" && containsAny(subject, autoReplySubjects)
+}
+
+// isReceipt reports whether the message is a disposition notification
+// (RFC 8098): the mail was delivered, and shown or deleted.
+func (m *message) isReceipt() bool {
+	for _, p := range m.parts {
+		if p.typ == "message/disposition-notification" {
+			return true
+		}
+	}
+	return false
 }

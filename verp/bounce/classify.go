@@ -42,7 +42,7 @@ func isTelling(status string) bool {
 // isDoubtful reports whether filters use the words too. What names the account
 // as missing is taken at its word.
 func isDoubtful(pattern string) bool {
-	return strings.Contains(pattern, "unknown") || strings.Contains(pattern, "invalid") || strings.Contains(pattern, "rejected")
+	return strings.Contains(pattern, "unknown")
 }
 
 // betterStatus chooses between the reporting system's status and that of the

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// matchText returns the category of the first rule that matches, and its
-// pattern. strict is for a notice as a whole: it leaves out the rules whose
+// matchText returns the category of the first rule that matches, and the
+// longest of its patterns that do. strict is for a notice as a whole: it leaves out the rules whose
 // words occur in set phrases.
 func matchText(text string, strict bool) (Category, string) {
 	if text == "" {
@@ -18,7 +18,7 @@ func matchText(text string, strict bool) (Category, string) {
 	pattern := ""
 	for i := 0; i+3 <= len(folded); i++ {
 		for _, e := range index[hash3(folded[i:])] {
-			if int(e.rule) > best || int(e.rule) == best && pattern <= e.pattern || strict && textRules[e.rule].loose {
+			if int(e.rule) > best || int(e.rule) == best && len(e.pattern) <= len(pattern) || strict && textRules[e.rule].loose {
 				continue
 			}
 			if strings.HasPrefix(folded[i:], e.head) && matchTail(folded[i+len(e.head):], e.tail) {

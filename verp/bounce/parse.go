@@ -64,6 +64,7 @@ func (m *message) report(depth int) *Report {
 	switch {
 	case m.feedback(r):
 	case m.deliveryStatus(r):
+	case m.isReceipt():
 	case m.ses(r):
 	case m.notice(r):
 	}
@@ -73,7 +74,7 @@ func (m *message) report(depth int) *Report {
 			inner.ReturnPath = r.ReturnPath
 			return inner
 		}
-		if isAutoReply(m.header) {
+		if isAutoReply(m.header) || m.isReceipt() {
 			r.Kind = AutoReply
 		}
 	}

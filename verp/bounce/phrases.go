@@ -6,7 +6,7 @@ package bounce
 // daemons: parts of the sender of a notice.
 var daemons = []string{
 	"mailer-daemon", "mailer_daemon", "postmaster", "mail delivery s", "mail.delivery.system", "maildelivery",
-	"mail administrator", "mail delivery", "system administrator", "mailerdaemon", "mdaemon", "bounce", "mailsystem", "mail system",
+	"mail administrator", "mail delivery", "system administrator", "mailerdaemon", "mdaemon", "mailsystem", "mail system",
 	"mail-daemon", "non-delivery", "delivery status", "no-reply@sns.amazonaws", "complaints@", "microsoftexchange",
 }
 
@@ -31,7 +31,7 @@ var noticePhrases = []string{
 // finalPhrases: the mail is given up.
 var finalPhrases = []string{
 	"permanent error", "permanent fatal", "permanently", "given up", "gave up", "giving up", "retry timeout exceeded", "returned to sender", "returned undelivered", "undeliverable mail", "undelivered mail returned", "no further attempts", "not going to try again", "will not be retried", "delivery failed", "delivery has failed",
-	"failure notice", "delivery failure", "has expired", "returned to you",
+	"failure notice", "delivery failure", "has expired",
 }
 
 // delayPhrases: the mail is still under way.
