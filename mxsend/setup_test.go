@@ -168,7 +168,7 @@ func (s *testSetup) auditOne(m *Message, to RecipientResult, copies int) {
 		s.t.Errorf("message %s: %v with error %v", m.Ref, to.Outcome, to.Err)
 	case to.Err != nil && (!errors.As(to.Err, &e) || e.Outcome != to.Outcome):
 		s.t.Errorf("message %s: %v with an error that says otherwise: %v", m.Ref, to.Outcome, to.Err)
-	case to.Err != nil && strings.Contains(to.Err.Error(), to.Address):
+	case to.Err != nil && to.Address != "" && strings.Contains(to.Err.Error(), to.Address):
 		s.t.Errorf("message %s: error shows the address: %v", m.Ref, to.Err)
 	case s.sloppy:
 	case to.Outcome == Accepted && copies == 0:
