@@ -1,5 +1,7 @@
 package relaymodel
 
+import "time"
+
 // A Queue is the queue manager of one relay. It is not safe for concurrent use.
 //
 // The driver calls Submit, Finish, Advance and Flush with the time, and after each of them takes all
@@ -297,11 +299,33 @@ func (q *Queue) passed(now Time, m int32) {
 		box.flags |= flagWarned
 		q.act(Action{Kind: Warn, Ref: box.ref})
 	}
-	box.due = now + min(max(age, q.p.MinimalBackoff), q.p.MaximalBackoff)
+	box.due = q.retry(box.arrival, now)
 	q.deferred++
 	q.act(Action{Kind: Defer, Ref: box.ref, At: box.due})
-	run := int64((box.due + q.p.QueueRunDelay - 1) / q.p.QueueRunDelay)
-	q.calendar.add(q, run, m)
+	q.calendar.add(q, q.runFor(box.due, now), m)
+}
+
+// retry is when a mail is due again: after its age, within the limits of backoff.
+func (q *Queue) retry(arrival, now Time) Time {
+	if q.wholeSeconds() {
+		arrival, now = arrival.Truncate(time.Second), now.Truncate(time.Second)
+	}
+	return now + min(max(now-arrival, q.p.MinimalBackoff), q.p.MaximalBackoff)
+}
+
+// runFor is the queue run that takes up a mail due at a time: the first that is not more than a second early, which is
+// what Postfix allows for clocks that differ.
+func (q *Queue) runFor(due, now Time) int64 {
+	if q.wholeSeconds() {
+		due -= time.Second
+	}
+	run := int64((due + q.p.QueueRunDelay - 1) / q.p.QueueRunDelay)
+	return max(run, int64(now/q.p.QueueRunDelay)+1)
+}
+
+// wholeSeconds reports whether times are those of Postfix, which has no others. Shorter ones, for tests in a hurry, are counted exactly.
+func (q *Queue) wholeSeconds() bool {
+	return q.p.MinimalBackoff >= time.Second && q.p.MinimalBackoff%time.Second == 0 && q.p.QueueRunDelay%time.Second == 0
 }
 
 // Remove forgets all mail, as a disk does that is lost. Deliveries that are running must not be finished any more.
