@@ -127,6 +127,10 @@ func (c *Client) requeue(e *entry, now time.Time) {
 func (c *Client) pause(e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	wait := c.nextRound(e)
+	if wait == backoff.Stop && e.run != nil && l.pool.ailing() {
+		e.rounds = nil // an outage burns no mailing: its rounds begin anew
+		wait = c.nextRound(e)
+	}
 	if wait == backoff.Stop {
 		e.giveUp(true, nil)
 		c.finish(e)
