@@ -14,7 +14,7 @@ func (m *message) notice(r *Report) bool {
 	} else {
 		m.original(r)
 	}
-	if i := inlineStatus(text); i >= 0 && readStatusFields(r, text[i:]) && usable(r.Recipients) {
+	if i := inlineStatus(text); i >= 0 && readStatusFields(r, text[i:]) && anyUsable(r.Recipients) {
 		for i := range r.Recipients {
 			finish(&r.Recipients[i], facts{context: text})
 		}
@@ -135,15 +135,17 @@ func inlineStatus(text string) int {
 	return first
 }
 
-// usable reports whether every recipient has an address.
-func usable(rs []Recipient) bool {
+// anyUsable reports whether some recipient has an address.
+func anyUsable(rs []Recipient) bool {
 	for _, r := range rs {
-		if strings.IndexByte(r.Address, '@') <= 0 {
-			return false
+		if isUsable(r.Address) {
+			return true
 		}
 	}
-	return len(rs) > 0
+	return false
 }
+
+func isUsable(address string) bool { return strings.IndexByte(address, '@') > 0 }
 
 // isNotice reports whether the message is about a delivery: two of its sender,
 // its subject and its text must say so.
