@@ -17,10 +17,8 @@ func isAutoReply(h header) bool {
 		return true
 	}
 	subject := foldText(h.decoded("Subject"))
-	for _, s := range autoReplySubjects {
-		if strings.HasPrefix(subject, s) {
-			return true
-		}
+	if startsWithAny(subject, autoReplySubjects) {
+		return true
 	}
 	return h.has("Return-Path") && strings.Trim(h.get("Return-Path"), "<> ") == "" && containsAny(subject, autoReplySubjects)
 }

@@ -162,14 +162,22 @@ func (m *message) isNotice(text string) bool {
 	if isAutoReply(m.header) && containsAny(subject, autoReplySubjects) {
 		return false
 	}
+	daemon := m.fromDaemon()
+	if !daemon && startsWithAny(subject, answers) {
+		return false // somebody asks about a notice
+	}
+	folded := foldText(text[:min(len(text), 8<<10)])
+	if containsAny(folded, strongPhrases) {
+		return true
+	}
 	signs := 0
-	if m.fromDaemon() {
+	if daemon {
 		signs++
 	}
 	if containsAny(subject, noticeSubjects) {
 		signs++
 	}
-	if containsAny(foldText(text[:min(len(text), 8<<10)]), noticePhrases) {
+	if containsAny(folded, noticePhrases) {
 		signs++
 	}
 	return signs >= 2
@@ -204,6 +212,15 @@ func noticeAction(subject, text string) string {
 		return actionDelivered
 	}
 	return actionFailed
+}
+
+func startsWithAny(text string, starts []string) bool {
+	for _, s := range starts {
+		if strings.HasPrefix(text, s) {
+			return true
+		}
+	}
+	return false
 }
 
 func containsAny(text string, phrases []string) bool {

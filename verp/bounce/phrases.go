@@ -53,6 +53,19 @@ var noticePhrases = []string{
 	"user unknown", "unknown user", "mail could not",
 }
 
+// strongPhrases suffice for a notice.
+var strongPhrases = []string{
+	"permanent fatal errors", "had delivery problems", "transcript of session follows", "created automatically by mail delivery software",
+	"wasn't able to deliver your message", "could not be delivered to:", "as their mailbox is full", "failed recipient(s)",
+	"this is the qmail-send program", "did not receive this message", "did not reach the following recipient",
+	"rejected by a remote mail server", "was undeliverable to the following", "delivery failed for the following reason",
+	"delivery to the following recipient", "unable to deliver message to the following", "failed to send to identified host",
+	"message from interscan", "the following addresses had", "could not be delivered to one or more",
+}
+
+// answers: how the subject starts where somebody answers or forwards a notice.
+var answers = []string{"re:", "aw:", "sv:", "fw:", "fwd:", "wg:", "tr:"}
+
 // finalPhrases: the mail is given up.
 var finalPhrases = []string{
 	"permanent error", "permanent fatal", "permanently", "given up", "gave up", "giving up",
