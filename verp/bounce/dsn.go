@@ -39,7 +39,7 @@ func (m *message) deliveryStatus(r *Report) bool {
 // explain finishes the recipients of a DSN with what its text adds: the command
 // that was refused, and a reason where the fields have none.
 func (m *message) explain(r *Report) {
-	text, _ := m.noticeText()
+	text, _ := m.noticeText(false)
 	about := make(map[string]*candidate)
 	for _, c := range scanCandidates(text) {
 		about[strings.ToLower(c.address)] = c

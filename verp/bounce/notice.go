@@ -5,7 +5,7 @@ import "strings"
 // notice fills r from a report that is no DSN, or from a DSN without a usable
 // recipient, and reports whether it could.
 func (m *message) notice(r *Report) bool {
-	text, enclosed := m.noticeText()
+	text, enclosed := m.noticeText(true)
 	if !m.isNotice(text) {
 		return false
 	}
@@ -35,8 +35,9 @@ func (m *message) notice(r *Report) bool {
 }
 
 // noticeText returns what the notice says in its own words: its text parts up
-// to the original mail. Where that is part of the text, its header is returned.
-func (m *message) noticeText() (text string, enclosed header) {
+// to the original mail, with those of a DSN too if fields is set. Where the
+// original is part of the text, its header is returned.
+func (m *message) noticeText(fields bool) (text string, enclosed header) {
 	var b strings.Builder
 	html := ""
 	for _, p := range m.parts {
@@ -44,7 +45,7 @@ func (m *message) noticeText() (text string, enclosed header) {
 			break
 		}
 		switch {
-		case p.typ == "text/plain" || p.typ == "text/x-plain" || p.typ == "text" || strings.HasSuffix(p.typ, "delivery-status"):
+		case p.typ == "text/plain" || p.typ == "text/x-plain" || p.typ == "text" || fields && strings.HasSuffix(p.typ, "delivery-status"):
 			b.WriteString(p.body[:min(len(p.body), maxText-min(b.Len(), maxText))])
 			b.WriteByte('\n')
 		case p.typ == "text/html" && html == "":
