@@ -20,7 +20,12 @@ func isAutoReply(h header) bool {
 	if startsWithAny(subject, autoReplySubjects) {
 		return true
 	}
-	return h.has("Return-Path") && strings.Trim(h.get("Return-Path"), "<> ") == "" && containsAny(subject, autoReplySubjects)
+	return h.has("Return-Path") && strings.Trim(h.get("Return-Path"), "<> ") == "" && isAbsence(subject)
+}
+
+// isAbsence reports whether a subject speaks of an automatic reply at all.
+func isAbsence(subject string) bool {
+	return containsAny(subject, autoReplySubjects) || containsAny(subject, absenceSubjects)
 }
 
 // isReceipt reports whether the message is a disposition notification

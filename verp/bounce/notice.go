@@ -160,7 +160,7 @@ func (m *message) isNotice(text string) bool {
 		}
 	}
 	subject := foldText(m.header.decoded("Subject"))
-	if isAutoReply(m.header) && containsAny(subject, autoReplySubjects) {
+	if isAutoReply(m.header) && isAbsence(subject) {
 		return false
 	}
 	daemon := m.fromDaemon()

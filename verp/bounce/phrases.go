@@ -96,12 +96,17 @@ var deliveredPhrases = []string{
 	"delivered successfully", "successful delivery", "relayed to", "has been successfully",
 }
 
+// autoReplySubjects start, or with a null return path are part of, the subject
+// of an automatic reply.
 var autoReplySubjects = []string{
-	"out of office", "out of the office", "out-of-office", "automatic reply", "auto reply", "autoreply",
-	"auto-reply", "auto response", "autoresponse", "automatische antwort", "abwesenheit", "vacation", "on leave",
-	"absence", "réponse automatique", "respuesta automática", "risposta automatica", "resposta automática",
-	"自動応答", "自動返信", "автоответ", "自动回复", "auto:", "automated reply", "on holiday", "away from",
+	"out of office", "out of the office", "out-of-office", "automatic reply", "automated reply", "auto reply", "autoreply",
+	"auto-reply", "auto response", "autoresponse", "automatische antwort", "réponse automatique", "respuesta automática",
+	"risposta automatica", "resposta automática", "自動応答", "自動返信", "автоответ", "自动回复", "auto:",
 }
+
+// absenceSubjects are less exact: they count only with a null return path, or
+// where another field tells that a program wrote the message.
+var absenceSubjects = []string{"abwesenheit", "vacation", "on leave", "absence", "on holiday", "away from"}
 
 // humans: local parts that a notice names as whom to ask.
 var humans = []string{"postmaster", "mailer-daemon", "mailer_daemon", "abuse", "support", "help", "helpdesk", "webmaster", "hostmaster", "admin", "noc", "security", "root", "mailer-daemon.", "info"}
