@@ -100,14 +100,15 @@ func bubble(t *testing.T, cfg mxtest.Config, f func(t *testing.T, c *mxtest.Clus
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Memory = true
 		c := mxtest.NewCluster(t, cfg)
-		session := client(t, c, c.Primary(0))
 		n := 0
 		f(t, c, func(to ...string) mxtest.Mail {
 			n++
 			id := strings.Repeat("i", n)
+			session := client(t, c, c.Primary(0))
 			if err := send(session, "b@app.test", mail(id, to...), to...); err != nil {
 				t.Fatal(err)
 			}
+			session.Quit()
 			synctest.Wait()
 			return c.Ledger().Find(id + "@app.test")[0]
 		})
