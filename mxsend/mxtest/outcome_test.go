@@ -266,3 +266,23 @@ func TestDuplicatesByMessageID(t *testing.T) {
 		}
 	})
 }
+
+// What a stopped relay was doing comes to be when it is started again.
+func TestStoppedRelayDeliversNothing(t *testing.T) {
+	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("slow.test").Tarpit(time.Minute)
+		m := send("u@slow.test")
+		c.Primary(0).Stop()
+		if err := c.WaitIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if to := first(c, m); to.Place != mxtest.Queued {
+			t.Errorf("stopped: got %+v", to)
+		}
+		c.Primary(0).Start()
+		if to := first(c, m); to.Place != mxtest.Delivered {
+			t.Errorf("started: got %+v", to)
+		}
+	})
+}
