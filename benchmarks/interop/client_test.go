@@ -38,7 +38,9 @@ func newClient(t *testing.T, cfg mxsend.Config, addresses ...string) *mxsend.Cli
 	}
 	cfg.Domain, cfg.LocalName, cfg.Resolver = "relay.test", "client.test", mxsend.StaticRelays(hosts...)
 	if cfg.Retry == nil {
-		cfg.Retry = func() backoff.BackOff { return backoff.WithMaxRetries(backoff.NewConstantBackOff(200*time.Millisecond), 3) }
+		cfg.Retry = func() backoff.BackOff {
+			return backoff.WithMaxRetries(backoff.NewConstantBackOff(200*time.Millisecond), 3)
+		}
 	}
 	c, err := mxsend.New(cfg)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ func startGoSMTP(t *testing.T, configure func(*smtp.Server), wrap func(net.Liste
 	}
 	g := &goSMTP{address: l.Addr().String(), taken: map[string][][]byte{}, to: map[string]int{}}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &goSession{server: g}, nil }))
-	s.Domain = "p1.relay.test"
+	s.Domain, s.ErrorLog = "p1.relay.test", log.New(io.Discard, "", 0) // it logs what these tests provoke
 	if configure != nil {
 		configure(s)
 	}
