@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -44,9 +45,9 @@ func TestWriteAfterPeerCloseFailsARoundTripLater(t *testing.T) {
 		c, s := pair(t, New(Config{Latency: 10 * time.Millisecond}))
 		s.Close()
 		write(t, c, "x")
-		time.Sleep(20*time.Millisecond - 1)
+		time.Sleep(20*time.Millisecond - time.Nanosecond)
 		write(t, c, "y")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		_, err := c.Write([]byte("z"))
 		wantErr(t, "write", err, syscall.EPIPE)
 	})
@@ -151,6 +152,95 @@ func TestBlackHoleSilencesConnections(t *testing.T) {
 			t.Errorf("afterwards read %q", got)
 		}
 		wantSince(t, "retransmission", start, 10*time.Millisecond)
+	})
+}
+
+func TestCloseReachesThePeerAfterABlackHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, end := range []struct {
+			name string
+			do   func(*Conn)
+			want error
+		}{
+			{"close", func(s *Conn) { s.Close() }, io.EOF},
+			{"reset", func(s *Conn) { s.Reset() }, syscall.ECONNRESET},
+		} {
+			n := New(Config{Latency: time.Second})
+			c, s := pair(t, n)
+			end.do(s)
+			n.SetHost("127.0.0.11", BlackHole)
+			time.Sleep(time.Hour)
+			start := time.Now()
+			time.AfterFunc(time.Minute, func() { n.SetHost("127.0.0.11", Up) })
+			_, err := c.Read(make([]byte, 1))
+			wantErr(t, end.name, err, end.want)
+			wantSince(t, end.name, start, time.Minute+time.Second)
+		}
+	})
+}
+
+func TestConcurrentWritesDoNotMingle(t *testing.T) {
+	c, s := pair(t, New(Config{Buffer: 10}))
+	var wg sync.WaitGroup
+	for _, letter := range "abcd" {
+		wg.Go(func() { write(t, c, strings.Repeat(string(letter), 1000)) })
+	}
+	got := read(t, s, 4000)
+	wg.Wait()
+	for i := 0; i < len(got); i += 1000 {
+		if part := got[i : i+1000]; strings.Count(part, part[:1]) != 1000 {
+			t.Errorf("octets %d to %d are of several writes", i, i+1000)
+		}
+	}
+}
+
+func TestCutIsSilentForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := pair(t, New(Config{Buffer: 10}))
+		write(t, c, "1")
+		c.CutAfter(0, CutSilent)
+		write(t, c, "234567890")
+		s.Close()
+		c.SetDeadline(time.Now().Add(time.Hour))
+		_, err := c.Read(make([]byte, 1))
+		wantErr(t, "read after the peer's close", err, os.ErrDeadlineExceeded)
+		c.SetDeadline(time.Now().Add(time.Hour))
+		n, err := c.Write([]byte("xy")) // the peer had got one octet
+		wantErr(t, "write into the full buffer", err, os.ErrDeadlineExceeded)
+		if n != 1 {
+			t.Errorf("write took %d octets, want 1", n)
+		}
+	})
+}
+
+// FuzzRing checks a ring against a slice.
+func FuzzRing(f *testing.F) {
+	f.Add([]byte{200, 10, 200, 250, 1, 255})
+	f.Fuzz(func(t *testing.T, steps []byte) {
+		var r ring
+		var want []byte
+		next := byte(0)
+		for i, step := range steps {
+			if k := int(step) * 33; i%2 == 0 {
+				b := make([]byte, k)
+				for j := range b {
+					b[j] = next
+					next++
+				}
+				r.push(b)
+				want = append(want, b...)
+			} else {
+				b := make([]byte, k)
+				got := b[:r.pop(b, k/2+1)]
+				if k := min(k, k/2+1, len(want)); !bytes.Equal(got, want[:k]) {
+					t.Fatalf("step %d: popped %d octets that differ from the %d pushed", i, len(got), k)
+				}
+				want = want[len(got):]
+			}
+			if r.size != len(want) {
+				t.Fatalf("step %d: size %d, want %d", i, r.size, len(want))
+			}
+		}
 	})
 }
 

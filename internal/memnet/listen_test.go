@@ -36,9 +36,11 @@ func TestListenErrors(t *testing.T) {
 	wantErr(t, "second close", l.Close(), net.ErrClosed)
 	_, err = l.Accept()
 	wantErr(t, "accept after close", err, net.ErrClosed)
-	if l, err = n.Listen("tcp", l.Addr().String()); err != nil {
-		t.Errorf("listen after close: %v", err)
+	again, err := n.Listen("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatalf("listen after close: %v", err)
 	}
+	again.Close()
 }
 
 func TestUnspecifiedListener(t *testing.T) {
@@ -220,4 +222,97 @@ func TestDatagrams(t *testing.T) {
 			t.Errorf("stats = %+v, want %+v", got, want)
 		}
 	})
+}
+
+func TestDialCancelledInTheHandshakeFreesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := New(Config{Latency: time.Second, Backlog: 1})
+		l, _ := n.Listen("tcp", address)
+		defer l.Close()
+		for _, after := range []time.Duration{500 * time.Millisecond, 1500 * time.Millisecond} {
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			_, err := n.Dial(ctx, "tcp", address)
+			cancel()
+			wantErr(t, "dial", err, context.DeadlineExceeded)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		c, err := n.Dial(ctx, "tcp", address)
+		if err != nil {
+			t.Fatalf("dial into what should be free: %v", err)
+		}
+		c.Close()
+	})
+}
+
+func TestDialFrom(t *testing.T) {
+	n := New(Config{})
+	l, _ := n.Listen("tcp", address)
+	defer l.Close()
+	c, err := n.DialFrom(t.Context(), "tcp", "192.0.2.7", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s, _ := l.Accept()
+	if got := s.RemoteAddr().(*net.TCPAddr).IP.String(); got != "192.0.2.7" {
+		t.Errorf("connection comes from %s", got)
+	}
+	for _, bad := range []string{"2001:db8::1", "name.example"} {
+		if _, err := n.DialFrom(t.Context(), "tcp", bad, address); err == nil {
+			t.Errorf("dial from %s succeeds", bad)
+		}
+	}
+	n.SetHost("192.0.2.7", Unreachable)
+	if n.Host("192.0.2.7") != Unreachable || n.Host("192.0.2.8") != Up {
+		t.Error("host states are not as set")
+	}
+	_, err = n.DialFrom(t.Context(), "tcp", "192.0.2.7", address)
+	wantErr(t, "dial from a host without a route", err, syscall.ENETUNREACH)
+}
+
+func TestDatagramErrors(t *testing.T) {
+	n := New(Config{Buffer: 100})
+	a, err := n.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = n.ListenPacket("udp", a.LocalAddr().String())
+	wantErr(t, "second bind", err, syscall.EADDRINUSE)
+	_, err = a.(*PacketConn).Write([]byte("x"))
+	wantErr(t, "write without an address", err, syscall.EDESTADDRREQ)
+	c, err := n.Dial(t.Context(), "udp", a.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.(*PacketConn).WriteTo([]byte("x"), a.LocalAddr())
+	wantErr(t, "WriteTo when connected", err, net.ErrWriteToConnected)
+	_, err = c.Write(make([]byte, maxDatagram+1))
+	wantErr(t, "write of too much", err, syscall.EMSGSIZE)
+	for range 3 {
+		write(t, c, "0123456789012345678901234567890123456789") // the third finds no room
+	}
+	b := make([]byte, 10)
+	for range 2 {
+		if k, _, err := a.ReadFrom(b); k != 10 || err != nil {
+			t.Errorf("read %d octets, %v; want the 10 there is room for", k, err)
+		}
+	}
+	for range 10 { // what was read makes room
+		write(t, c, "0123456789012345678901234567890123456789")
+		a.ReadFrom(b)
+	}
+	a.SetDeadline(time.Unix(1, 0))
+	_, _, err = a.ReadFrom(b)
+	wantErr(t, "read after the deadline", err, os.ErrDeadlineExceeded)
+	_, err = a.WriteTo(b, c.LocalAddr())
+	wantErr(t, "write after the deadline", err, os.ErrDeadlineExceeded)
+	a.Close()
+	_, err = a.WriteTo(b, c.LocalAddr())
+	wantErr(t, "write after close", err, net.ErrClosed)
+	wantErr(t, "deadline after close", a.SetWriteDeadline(time.Time{}), net.ErrClosed)
+	wantErr(t, "second close", a.Close(), net.ErrClosed)
+	if got, want := n.Stats().Dropped, 1; got != want {
+		t.Errorf("%d datagrams dropped, want %d", got, want)
+	}
 }

@@ -159,6 +159,13 @@ func TestReadDeadline(t *testing.T) {
 		_, err = c.Read(make([]byte, 1))
 		wantErr(t, "read with moving deadline", err, os.ErrDeadlineExceeded)
 		wantSince(t, "read with moving deadline", start, 2500*time.Millisecond)
+
+		start = time.Now()
+		c.SetReadDeadline(start.Add(time.Hour))
+		time.AfterFunc(time.Second, func() { c.SetReadDeadline(start.Add(time.Minute)) })
+		_, err = c.Read(make([]byte, 1))
+		wantErr(t, "read with a deadline that comes nearer", err, os.ErrDeadlineExceeded)
+		wantSince(t, "read with a deadline that comes nearer", start, time.Minute)
 	})
 }
 

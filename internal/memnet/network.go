@@ -10,7 +10,7 @@ import (
 // Defaults of the zero Config.
 const (
 	defaultBuffer  = 256 << 10
-	defaultBacklog = 128
+	defaultBacklog = 4096
 )
 
 // Config says how the network carries octets. The zero value is a network without delay.
@@ -18,7 +18,7 @@ type Config struct {
 	Latency   time.Duration // one way, of every segment and datagram; zero: none
 	Bandwidth int           // octets a second per connection and direction; zero: unlimited
 	Buffer    int           // octets in flight and unread per direction before Write blocks; zero: 256 KiB
-	Backlog   int           // connections a listener holds that nobody has accepted; zero: 128
+	Backlog   int           // connections a listener holds that nobody has accepted; zero: 4096, Linux's bound
 }
 
 // HostState says how a host answers.

@@ -298,7 +298,7 @@ func (p *pipe) closeRead() {
 	if p.readClosed {
 		return
 	}
-	if p.ring.size > 0 {
+	if p.ring.size > 0 && !p.mute {
 		p.breakWriter(syscall.ECONNRESET, p.after(p.cfg.Latency))
 	}
 	p.readClosed = true

@@ -2,7 +2,6 @@ package mxdns
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -54,7 +53,7 @@ func (b *backend) resolve(ctx context.Context, q question) (answer, error) {
 
 // ask asks one server after the other, in rounds, until one gives an answer.
 func (b *backend) ask(ctx context.Context, r roster, q question) (answer, string, error) {
-	var failures []error
+	var failure error // of the first round, all servers'
 	for round := range r.attempts {
 		for _, server := range r.servers {
 			m, err := b.asker.exchange(ctx, server, r.timeout, q)
@@ -70,12 +69,15 @@ func (b *backend) ask(ctx context.Context, r roster, q question) (answer, string
 			if ctx.Err() != nil {
 				return answer{}, "", ctx.Err()
 			}
-			if round == 0 {
-				failures = append(failures, err)
+			switch {
+			case failure == nil:
+				failure = err
+			case round == 0:
+				failure = fmt.Errorf("%w; %w", failure, err)
 			}
 		}
 	}
-	return answer{}, "", errors.Join(failures...)
+	return answer{}, "", failure
 }
 
 // records returns the records of an answer that are of type T.

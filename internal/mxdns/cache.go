@@ -26,6 +26,7 @@ const (
 type result struct {
 	answer
 	expires time.Time
+	refresh time.Time // from when on a lookup asks again in the background; zero: at expires
 	stale   bool
 	cause   error   // why it is stale
 	good    *answer // for a negative answer: the last one with records, while it may still be used
@@ -39,7 +40,7 @@ type entry struct {
 
 	last     answer // the last answer that was no NXDOMAIN
 	lastKept time.Time
-	good     answer // the last answer with records
+	good     *answer // the last answer with records; what it points to never changes
 	goodKept time.Time
 
 	failure error // of the last attempt; nil: it gave an answer
@@ -71,17 +72,6 @@ type cache struct {
 	mu      sync.Mutex // guards the rest and every entry; nothing waits under it
 	entries map[question]*entry
 	closed  bool
-}
-
-// pending is a lookup: an answer that was there, or a flight to wait for.
-type pending struct {
-	cache  *cache
-	q      question
-	flight *flight // nil: result and err say it
-	result         // with a flight: the last good answer, if stale is set
-	err    error
-
-	patience time.Time // until when a last good answer is kept back
 }
 
 // begin looks a question up, and sends it on its way if need be, without waiting.
@@ -123,33 +113,10 @@ func (c *cache) begin(q question) pending {
 		return p
 	}
 	p.flight, p.patience = e.flight, now.Add(clientResponse)
+	if e.failure != nil {
+		p.failing = e.failure
+	}
 	return p
-}
-
-// wait returns what came of the lookup. Where there is a last good answer it waits for a better one only
-// a short time.
-func (p pending) wait(ctx context.Context) (result, error) {
-	if p.flight == nil {
-		return p.result, p.err
-	}
-	var impatient <-chan time.Time
-	if p.stale {
-		t := time.NewTimer(time.Until(p.patience))
-		defer t.Stop()
-		impatient = t.C
-	}
-	select {
-	case <-p.flight.done:
-		if p.flight.stale {
-			p.cache.stats.stale.Add(1)
-		}
-		return p.flight.result, p.flight.err
-	case <-impatient:
-		p.cache.stats.stale.Add(1)
-		return p.result, nil
-	case <-ctx.Done():
-		return result{}, p.q.fail(ErrTemporary, context.Cause(ctx))
-	}
 }
 
 // sendLocked sends a question on its way.
@@ -203,13 +170,10 @@ func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
 
 	switch {
 	case closed:
-	case f.err != nil:
-		c.stats.failures.Add(1)
-		c.logger.Warn("DNS lookup failed", "type", q.typeName(), "name", bare(q.name), "error", err)
 	case err != nil:
 		c.stats.failures.Add(1)
 		if !failedBefore {
-			c.logger.Warn("DNS lookup failed, the last good answer is kept", "type", q.typeName(), "name", bare(q.name), "error", err)
+			c.logger.Warn("DNS lookup failed", "type", q.typeName(), "name", bare(q.name), "error", err, "last_good_answer_kept", f.stale)
 		}
 	case a.status == noDomain && f.good != nil && !goneBefore:
 		c.logger.Warn("name has vanished from DNS", "type", q.typeName(), "name", bare(q.name))
@@ -266,15 +230,15 @@ func (e *entry) keep(a answer, now time.Time, staleFor time.Duration) {
 		e.last, e.lastKept = a, kept
 	}
 	if a.status == found {
-		e.good, e.goodKept = a, kept
+		e.good, e.goodKept = &a, kept
 	}
 }
 
 // resultAt is the current answer.
 func (e *entry) resultAt(now time.Time) result {
-	r := result{answer: e.current, expires: e.expires}
+	r := result{answer: e.current, expires: e.expires, refresh: e.refresh}
 	if e.current.status != found && now.Before(e.goodKept) {
-		r.good = &e.good
+		r.good = e.good
 	}
 	return r
 }
@@ -289,7 +253,7 @@ func (e *entry) staleAt(now time.Time) (result, bool) {
 		r.expires = now.Add(minTTL)
 	}
 	if e.last.status != found && now.Before(e.goodKept) {
-		r.good = &e.good
+		r.good = e.good
 	}
 	return r, true
 }

@@ -38,9 +38,12 @@ func (k *asker) exchange(ctx context.Context, server string, timeout time.Durati
 	}
 	if m.Truncated {
 		k.stats.tcp.Add(1)
-		return k.try(ctx, "tcp", server, timeout, q, !plain)
+		m, err = k.try(ctx, "tcp", server, timeout, q, !plain)
+		if err == nil && m.Truncated {
+			return nil, fmt.Errorf("server %s: answer is truncated over TCP too", server)
+		}
 	}
-	return m, nil
+	return m, err
 }
 
 // try asks once and waits for the answer until timeout.

@@ -27,7 +27,7 @@ func (r *Resolver) LookupAddrs(ctx context.Context, host string) (Addrs, error) 
 	if err != nil {
 		return Addrs{}, &Error{Type: "A", Name: host, Kind: ErrInvalidName, Err: err}
 	}
-	a := r.beginHost(name).wait(ctx)
+	a := r.beginHost(name).wait(ctx, true)
 	addrs, skipped := chooseAddrs(a.addrs)
 	switch {
 	case len(addrs) > 0:
@@ -56,10 +56,12 @@ type hostAnswer struct {
 	addrs    []netip.Addr
 	good     []netip.Addr // the last ones, where there are none now
 	expires  time.Time
+	refresh  time.Time
 	stale    bool
 	cause    error
 	denied   bool  // there is no such name
 	err      error // of the family that failed, if any
+	late     bool  // a family was not waited for
 	warnings []string
 }
 
@@ -71,17 +73,27 @@ func (r *Resolver) beginHost(name string) hostLookup {
 	}
 }
 
-// wait puts both answers together. Of one family alone it says in warnings what became of the other.
-func (l hostLookup) wait(ctx context.Context) hostAnswer {
+// wait puts both answers together; when only one came, a warning tells why. Without patience it does not
+// wait for a question that failed the last time.
+func (l hostLookup) wait(ctx context.Context, patient bool) hostAnswer {
 	a := hostAnswer{name: bare(l.name)}
 	for _, p := range []pending{l.v6, l.v4} {
-		res, err := p.wait(ctx)
+		var res result
+		err := p.failing
+		if patient || err == nil || p.ready() {
+			res, err = p.wait(ctx)
+			a.late = a.late || errors.Is(err, errTooSlow)
+		} else {
+			a.late = true
+		}
 		if err != nil {
 			a.err = err
 			a.expires = earliest(a.expires, time.Now().Add(minTTL)) // worth another try soon
+			a.refresh = earliest(a.refresh, a.expires)
 			continue
 		}
 		a.expires = earliest(a.expires, res.expires)
+		a.refresh = earliest(a.refresh, earliest(res.refresh, res.expires))
 		if res.stale && !a.stale {
 			a.stale, a.cause = true, res.cause
 		}
@@ -95,7 +107,7 @@ func (l hostLookup) wait(ctx context.Context) hostAnswer {
 			a.warnings = append(a.warnings, fmt.Sprintf("relay %s is an alias (CNAME) of %q", a.name, bare(res.aliases[n-1])))
 		}
 	}
-	if len(a.addrs) > 0 && a.err != nil && !errors.Is(a.err, errTooSlow) {
+	if len(a.addrs) > 0 && a.err != nil {
 		a.warnings = append(a.warnings, fmt.Sprintf("relay %s: not every address could be looked up: %v", a.name, a.err))
 	}
 	return a

@@ -26,8 +26,9 @@ type MXSet struct {
 	Hosts    []MX   // by preference; within one in an order that every Resolver draws for itself
 	Implicit bool   // the domain has no MX record, and is its own host (RFC 5321 §5.1)
 	Expires  time.Time
-	Stale    bool  // name servers failed, or deny the domain: the last good answer
-	Cause    error // why Stale
+	Refresh  time.Time // from when on a lookup gives what is cached and asks again in the background
+	Stale    bool      // name servers failed, or deny the domain: the last good answer
+	Cause    error     // why Stale
 	Warnings []string
 }
 
@@ -62,7 +63,7 @@ func (res result) fallBack(cause error) result {
 
 // mxSet reads the hosts out of an answer.
 func (r *Resolver) mxSet(q question, res result) (MXSet, error) {
-	set := MXSet{Domain: bare(q.name), Expires: res.expires, Stale: res.stale, Cause: res.cause}
+	set := MXSet{Domain: bare(q.name), Expires: res.expires, Refresh: earliest(res.refresh, res.expires), Stale: res.stale, Cause: res.cause}
 	if len(res.aliases) > 0 {
 		set.Warnings = append(set.Warnings, fmt.Sprintf("%s is an alias (CNAME) of %q", set.Domain, bare(res.aliases[len(res.aliases)-1])))
 	}

@@ -26,6 +26,9 @@ func canonical(name string) (string, error) {
 	if _, err := netip.ParseAddr(strings.Trim(trimmed, "[]")); err == nil {
 		return "", errors.New("is an IP address: a domain name is needed")
 	}
+	if len(trimmed) > 4*maxName { // no name is longer in UTF-8, and IDNA takes long over what is
+		return "", fmt.Errorf("is longer than %d octets", maxName)
+	}
 	if !utf8.ValidString(trimmed) {
 		return "", errors.New("is not UTF-8")
 	}

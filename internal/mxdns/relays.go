@@ -34,11 +34,12 @@ type Skipped struct {
 // Relays is all it takes to reach the relays of a domain.
 type Relays struct {
 	Domain   string
-	Hosts    []Host // by preference, as in MXSet
-	Implicit bool   // the domain has no MX record, and is its own relay
-	Expires  time.Time
-	Stale    bool  // some of it is a last good answer
-	Cause    error // why Stale
+	Hosts    []Host    // by preference, as in MXSet
+	Implicit bool      // the domain has no MX record, and is its own relay
+	Expires  time.Time // of what expires first
+	Refresh  time.Time // from when on a lookup gives what is cached and asks again in the background
+	Stale    bool      // some of it is a last good answer
+	Cause    error     // why Stale
 	Skipped  []Skipped
 	Warnings []string
 }
@@ -73,7 +74,7 @@ func (r *Resolver) LookupRelays(ctx context.Context, domain string) (Relays, err
 // relaysOf looks up the addresses of a set's hosts.
 func (r *Resolver) relaysOf(ctx context.Context, set MXSet) (Relays, error) {
 	relays := Relays{
-		Domain: set.Domain, Implicit: set.Implicit, Expires: set.Expires,
+		Domain: set.Domain, Implicit: set.Implicit, Expires: set.Expires, Refresh: set.Refresh,
 		Stale: set.Stale, Cause: set.Cause, Warnings: set.Warnings,
 	}
 	lookups := make([]hostLookup, len(set.Hosts))
@@ -96,6 +97,7 @@ func (r *Resolver) relaysOf(ctx context.Context, set MXSet) (Relays, error) {
 		}
 		relays.Warnings = append(relays.Warnings, a.warnings...)
 		relays.Expires = earliest(relays.Expires, a.expires)
+		relays.Refresh = earliest(relays.Refresh, a.refresh)
 		if a.stale && !relays.Stale {
 			relays.Stale, relays.Cause = true, a.cause
 		}
@@ -123,29 +125,25 @@ func (r *Resolver) relaysOf(ctx context.Context, set MXSet) (Relays, error) {
 	return Relays{}, &Error{Type: "relays", Name: set.Domain, Kind: ErrNoAddress, Err: describe(relays.Skipped)}
 }
 
-// waitHosts waits for all hosts; once one has an address, not long for the others.
+// waitHosts waits for all hosts; once one has an address, not long for the others, and not at all for
+// those that failed before: a host whose zone is out of order must not hold up the mail for the rest.
 func waitHosts(ctx context.Context, lookups []hostLookup) []hostAnswer {
 	answers := make([]hostAnswer, len(lookups))
 	short, cancel := context.WithTimeoutCause(ctx, hostPatience, errTooSlow)
 	defer cancel()
-	var late []int
-	for i := range lookups {
-		if answers[i] = lookups[i].wait(short); answers[i].err != nil && errors.Is(answers[i].err, errTooSlow) {
-			late = append(late, i)
-		}
+	for i, l := range lookups {
+		answers[i] = l.wait(short, false)
 	}
-	if usable(answers) {
-		return answers
-	}
-	for _, i := range late {
-		if answers[i] = lookups[i].wait(ctx); len(answers[i].addrs) > 0 {
+	for i, l := range lookups {
+		if usable(answers) {
 			break
+		}
+		if answers[i].late {
+			answers[i] = l.wait(ctx, true)
 		}
 	}
 	return answers
 }
-
-var errTooSlow = errors.New("takes long: gone on without it")
 
 func usable(answers []hostAnswer) bool {
 	for _, a := range answers {

@@ -1,7 +1,6 @@
 package mxdns
 
 import (
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,18 +22,20 @@ func TestLookupRelays(t *testing.T) {
 			t.Errorf("got %+v, want neither implicit nor stale, and nothing to warn of", relays)
 		}
 		wantExpires(t, relays.Expires, time.Minute) // of the AAAA records that c does not have
+		wantExpires(t, relays.Refresh, 48*time.Second)
+		time.Sleep(48 * time.Second)
+		wantExpires(t, lookupRelays(t, r, "relay.example").Expires, 12*time.Second)
+		time.Sleep(12 * time.Second)
+		misses := r.Stats().Misses
+		wantExpires(t, lookupRelays(t, r, "relay.example").Expires, 30*time.Second) // of a's AAAA record, then
+		if got := r.Stats(); got.Misses != misses || got.Refreshes != 1 {
+			t.Errorf("stats = %+v: want one refresh, and nothing to wait for afterwards", got)
+		}
 	})
 }
 
 func TestLookupRelaysOverLoopback(t *testing.T) {
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := loopbackSockets(t)
 	serveOn(t, pc, l, newZone(t,
 		"relay.example. 300 IN MX 10 a.relay.example.",
 		"a.relay.example. 300 IN A 192.0.2.1",
@@ -45,4 +46,19 @@ func TestLookupRelaysOverLoopback(t *testing.T) {
 	}
 	defer r.Close()
 	wantHosts(t, lookupRelays(t, r, "relay.example."), "a.relay.example 192.0.2.1")
+}
+
+func TestHostNamedTwiceHasItsLowestPreference(t *testing.T) {
+	r := begin(t, newZone(t,
+		"relay.example. 60 IN MX 20 a.relay.example.",
+		"relay.example. 60 IN MX 10 A.relay.example.",
+		"relay.example. 60 IN MX 30 a.relay.example.",
+		"a.relay.example. 60 IN A 192.0.2.1",
+		"a.relay.example. 60 IN A 192.0.2.1",
+	))
+	relays := lookupRelays(t, r, "relay.example")
+	wantHosts(t, relays, "a.relay.example 192.0.2.1")
+	if got := relays.Hosts[0].Preference; got != 10 {
+		t.Errorf("preference = %d, want 10", got)
+	}
 }

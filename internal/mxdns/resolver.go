@@ -39,7 +39,7 @@ type Config struct {
 	// StaleFor is how long after its time the last good answer is given while name servers fail; zero:
 	// 24 h; at most a week; negative: never.
 	StaleFor time.Duration
-	// Logger hears of failures, once each; nil: nobody does.
+	// Logger hears when lookups of a name begin to fail and when they work again; nil: nobody does.
 	Logger *slog.Logger
 }
 
@@ -62,16 +62,16 @@ func New(cfg Config) (*Resolver, error) {
 		base.servers = append(base.servers, server)
 	}
 	if len(cfg.Servers) > maxServers {
-		faults = append(faults, fmt.Errorf("Servers: %d name servers, at most %d are asked", len(cfg.Servers), maxServers))
+		faults = append(faults, fmt.Errorf("%d Servers: name %d at most", len(cfg.Servers), maxServers))
 	}
 	if cfg.Timeout < 0 {
-		faults = append(faults, errors.New("Timeout is negative"))
+		faults = append(faults, errors.New("negative Timeout: use zero for the default"))
 	}
 	if cfg.Attempts < 0 {
-		faults = append(faults, errors.New("Attempts is negative"))
+		faults = append(faults, errors.New("negative Attempts: use zero for the default"))
 	}
 	if cfg.StaleFor > maxStaleFor {
-		faults = append(faults, fmt.Errorf("StaleFor is longer than %v", maxStaleFor))
+		faults = append(faults, fmt.Errorf("too long a StaleFor: %v is the most", maxStaleFor))
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("mxdns: %w", err)

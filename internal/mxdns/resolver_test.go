@@ -86,6 +86,7 @@ func TestCanonical(t *testing.T) {
 		"a" + long + ".example":          "",
 		strings.Repeat("a.", 127) + "aa": "",
 		"\xff.example":                   "",
+		strings.Repeat("ü", 2000):        "",
 		"ü\u200d\u0301.example":          "",
 	} {
 		got, err := canonical(in)
@@ -167,9 +168,9 @@ func TestRefreshAhead(t *testing.T) {
 		}
 		ask("old", 1)
 		z.set(t, "example. 100 IN TXT \"new\"")
-		time.Sleep(80*time.Second - 1)
+		time.Sleep(80*time.Second - time.Nanosecond)
 		ask("old", 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		ask("old", 2) // asked for in the background
 		ask("new", 2)
 		time.Sleep(80 * time.Second)
@@ -207,6 +208,24 @@ func TestCloseEndsWhatIsUnderWay(t *testing.T) {
 		if got := n.Stats().Packets; got != 0 {
 			t.Errorf("%d sockets are open", got)
 		}
+	})
+}
+
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, err := New(Config{Servers: []string{nameServer}, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			<-ctx.Done()
+			time.Sleep(time.Second) // one who is slow to give up
+			return nil, ctx.Err()
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go r.LookupTXT(context.Background(), "a.example")
+		synctest.Wait()
+		start := time.Now()
+		r.Close()
+		wantSince(t, "close", start, time.Second)
 	})
 }
 
@@ -304,14 +323,7 @@ func TestResolvConfIsReread(t *testing.T) {
 
 // Without a usable resolv.conf the system is asked, and an implicit MX still found.
 func TestSystemFallback(t *testing.T) {
-	pc, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	pc, l := loopbackSockets(t)
 	serveOn(t, pc, l, newZone(t, append(oneRelay,
 		"implicit.example. 60 IN A 192.0.2.9",
 		"null.example. 60 IN MX 0 .",

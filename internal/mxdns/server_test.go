@@ -139,6 +139,24 @@ func serve(t testing.TB, n *memnet.Network, address string, h dns.Handler) {
 	serveOn(t, pc, l, h)
 }
 
+// loopbackSockets binds a port of the loopback address for UDP and TCP.
+func loopbackSockets(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 50 {
+		pc, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("tcp", pc.LocalAddr().String())
+		if err == nil {
+			return pc, l
+		}
+		pc.Close() // the port is taken for TCP
+	}
+	t.Fatal("found no port that is free for UDP and TCP")
+	return nil, nil
+}
+
 func serveOn(t testing.TB, pc net.PacketConn, l net.Listener, h dns.Handler) {
 	t.Helper()
 	var wg sync.WaitGroup

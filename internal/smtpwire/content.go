@@ -124,7 +124,7 @@ func WriteContent(w io.Writer, parts ...[]byte) error {
 // Terminator returns what ends content whose last octets are tail: the final
 // dot on a line of its own, after a CRLF where the content lacks it.
 func Terminator(tail []byte) []byte {
-	if bytes.HasSuffix(tail, crlf) {
+	if bytes.HasSuffix(tail, lineEnd) {
 		return dotCRLF
 	}
 	return crlfDotCRLF
@@ -132,7 +132,7 @@ func Terminator(tail []byte) []byte {
 
 var (
 	dot         = []byte(".")
-	crlf        = []byte("\r\n")
+	lineEnd     = []byte("\r\n")
 	crlfDot     = []byte("\r\n.")
 	dotCRLF     = []byte(".\r\n")
 	crlfDotCRLF = []byte("\r\n.\r\n")

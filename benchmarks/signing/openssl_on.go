@@ -1,0 +1,21 @@
+//go:build cgo && openssl
+
+package main
+
+import (
+	"crypto"
+	"crypto/rsa"
+
+	"github.com/mxsend/go-mxsend/dkim"
+	"github.com/mxsend/go-mxsend/dkim/opensslkey"
+)
+
+const opensslNote = ""
+
+func opensslKey(key *rsa.PrivateKey) (crypto.Signer, error) {
+	text, err := dkim.MarshalKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return opensslkey.ParseKey(text)
+}

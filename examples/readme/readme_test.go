@@ -1,0 +1,105 @@
+// Package readme holds the code of the README, so that it compiles, and a test that it is the same.
+package readme
+
+import (
+	"context"
+	"iter"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mxsend/go-mxsend/mxsend"
+	"github.com/mxsend/go-mxsend/mxsend/mxtest"
+)
+
+var _ = send
+var _ = sendAll
+
+func send(ctx context.Context, content []byte) error {
+	client, err := mxsend.New(mxsend.Config{Domain: "relays.example.com"}) // its MX records name the relays
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	receipt, err := client.Send(ctx, &mxsend.Message{
+		ReturnPath: "b+2f9k@bounce.example.com",
+		Recipients: []string{"jane@example.net"},
+		Content:    content, // a complete message, header and body
+	})
+	_ = receipt
+	return err
+}
+
+func sendAll(ctx context.Context, client *mxsend.Client, messages iter.Seq[*mxsend.Message]) {
+	for result := range client.SendAll(ctx, messages) { // messages is an iter.Seq[*mxsend.Message]
+		for _, r := range result.Receipt.Recipients {
+			switch r.Outcome {
+			case mxsend.Accepted:
+				accepted(result.Receipt.Ref, r.Relay, r.QueueID)
+			case mxsend.InDoubt:
+				inDoubt(result.Receipt.Ref, r.Err) // sent again, it might arrive twice
+			default:
+				notAccepted(result.Receipt.Ref, r.Outcome, r.Err)
+			}
+		}
+	}
+}
+
+func accepted(ref, relay, queueID string)                         {}
+func inDoubt(ref string, err error)                               {}
+func notAccepted(ref string, outcome mxsend.Outcome, cause error) {}
+
+var message = &mxsend.Message{
+	ReturnPath: "b+2f9k@bounce.example.com",
+	Recipients: []string{"jane@example.net"},
+	Content:    []byte("From: Shop <shop@example.com>\r\nTo: jane@example.net\r\nSubject: Hello\r\n\r\nHello\r\n"),
+}
+
+func TestFailOver(t *testing.T) {
+	cluster := mxtest.NewCluster(t, mxtest.Config{}) // two primaries, two graveyards
+	client, err := mxsend.New(mxsend.Config{
+		Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()),
+		Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	cluster.Primary(0).Stop()
+	receipt, err := client.Send(t.Context(), message)
+	if err != nil || receipt.Recipients[0].Relay != cluster.Primary(1).Name() {
+		t.Errorf("got %+v, %v", receipt, err)
+	}
+	cluster.Ledger().AssertNothingLost(t)
+}
+
+// TestSnippets holds every Go snippet of the README against this file, whatever the indentation.
+func TestSnippets(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("readme_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := plain(string(source))
+	snippets := strings.Split(string(readme), "```go\n")[1:]
+	if len(snippets) == 0 {
+		t.Fatal("no snippet found in the README")
+	}
+	for i, s := range snippets {
+		code, _, _ := strings.Cut(s, "```")
+		if !strings.Contains(here, plain(code)) {
+			t.Errorf("snippet %d of the README does not stand in readme_test.go:\n%s", i+1, code)
+		}
+	}
+}
+
+func plain(code string) string {
+	var b strings.Builder
+	for line := range strings.SplitSeq(code, "\n") {
+		b.WriteString(strings.TrimSpace(line) + "\n")
+	}
+	return strings.TrimSpace(b.String())
+}

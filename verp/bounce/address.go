@@ -1,0 +1,63 @@
+package bounce
+
+import "strings"
+
+// firstAddress returns the first address in s, or "": what stands in angle
+// brackets, or else the first word with an '@' in it.
+func firstAddress(s string) string {
+	a, _ := nextAddress(s, 0)
+	return a
+}
+
+// nextAddress returns the first address in s from pos on, and where it ends.
+func nextAddress(s string, pos int) (address string, end int) {
+	for pos < len(s) {
+		i := strings.IndexByte(s[pos:], '@')
+		if i < 0 {
+			break
+		}
+		i += pos
+		start, stop := addressBounds(s, i)
+		if start < i && stop > i+1 && !strings.Contains(s[start:i], "//") {
+			return s[start:stop], stop
+		}
+		pos = i + 1
+	}
+	return "", len(s)
+}
+
+// addressBounds finds the ends of the address around the '@' at i.
+func addressBounds(s string, i int) (start, stop int) {
+	start = i
+	if s[i-min(i, 1)] == '"' && i >= 2 {
+		if j := strings.LastIndexByte(s[max(0, i-66):i-1], '"'); j >= 0 {
+			start = max(0, i-66) + j
+		}
+	}
+	if start == i {
+		for start > 0 && i-start < 256 && isLocalByte(s[start-1]) {
+			start--
+		}
+		for start < i && (s[start] == '.' || s[start] == '\'') {
+			start++
+		}
+	}
+	stop = i + 1
+	if stop < len(s) && s[stop] == '[' {
+		if j := strings.IndexByte(s[stop:min(len(s), stop+64)], ']'); j > 0 {
+			return start, stop + j + 1
+		}
+	}
+	for stop < len(s) && stop-i < 256 && (isWordByte(s[stop]) || s[stop] == '.' || s[stop] == '-') {
+		stop++
+	}
+	for stop > i+1 && (s[stop-1] == '.' || s[stop-1] == '-') {
+		stop--
+	}
+	return start, stop
+}
+
+// isLocalByte: atext, dot and UTF-8.
+func isLocalByte(ch byte) bool {
+	return isWordByte(ch) || strings.IndexByte(".!#$%&'*+-/=?^`{|}~", ch) >= 0
+}

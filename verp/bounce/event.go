@@ -1,0 +1,159 @@
+package bounce
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mxsend/go-mxsend/verp"
+)
+
+// Verdict says whether an event is genuine. Only Valid proves that the report
+// answers a mail that was really sent to the recipient its Token names.
+type Verdict uint8
+
+const (
+	// Unverified: nothing is signed: a plain address, plain VERP, or a
+	// complaint without a token. It must never count against a recipient on
+	// its own.
+	Unverified Verdict = iota
+	// Valid: the token is genuine and in time.
+	Valid
+	// Expired: the token is genuine, but too old.
+	Expired
+	// Forged: an address of the Codec's form that no key has signed.
+	Forged
+	// Foreign: an address or Message-ID of another's.
+	Foreign
+)
+
+var verdictNames = [...]string{"unverified", "valid", "expired", "forged", "foreign"}
+
+// String returns the verdict in lower case.
+func (v Verdict) String() string {
+	if int(v) < len(verdictNames) {
+		return verdictNames[v]
+	}
+	return "unknown-verdict"
+}
+
+// Event is one message that came back, for one address that it came to.
+type Event struct {
+	// Token is what the return path, or with a complaint the enclosed mail,
+	// says. It is filled where Verdict is Valid or Expired.
+	Token   verp.Token
+	Verdict Verdict
+
+	// Report is what the message says. It is nil for mail to postmaster@ and
+	// abuse@, which is handed on unparsed.
+	Report *Report
+
+	// Key is the same for two messages that report the same about the same
+	// mail and recipient: a bounce that is delivered twice, or a retry after
+	// Handle has failed. Count an event only if its Key is new.
+	Key string
+
+	// Recipient is the address that the message came to (RCPT TO), Sender the
+	// return path it came with, which is empty for genuine bounces.
+	Recipient, Sender string
+
+	// Raw is the message as received, of a bounce or complaint the first MiB.
+	// It must not be kept or changed after Handle has returned.
+	Raw []byte
+}
+
+// verdictOf turns the error of Codec.Decode into a verdict.
+func verdictOf(err error) Verdict {
+	switch {
+	case err == nil:
+		return Valid
+	case errors.Is(err, verp.ErrExpired):
+		return Expired
+	case errors.Is(err, verp.ErrForged):
+		return Forged
+	}
+	return Foreign
+}
+
+// join finds a token in what a complaint encloses. A genuine one wins over an
+// expired one, and that over none at all.
+func join(codec *verp.Codec, r *Report) (verp.Token, Verdict) {
+	if codec == nil {
+		return verp.Token{}, Unverified
+	}
+	var token verp.Token
+	verdict := Unverified
+	try := func(address string) {
+		if verdict == Valid || address == "" {
+			return
+		}
+		t, err := codec.Decode(address)
+		if v := verdictOf(err); v == Valid || v == Expired && verdict == Unverified {
+			token, verdict = t, v
+		}
+	}
+	for _, a := range [...]string{r.Original.ReturnPath, r.MessageID} {
+		try(a)
+		if inner, ok := verp.Unwrap(a); ok {
+			try(inner)
+		}
+	}
+	for _, a := range tokensIn(r.Original.ListUnsubscribe) {
+		try(a)
+	}
+	return token, verdict
+}
+
+// tokensIn returns the addresses of the mailto: links in a List-Unsubscribe
+// field (RFC 2369 §3.2), at most ten.
+func tokensIn(listUnsubscribe string) []string {
+	var out []string
+	for pos := 0; len(out) < 10; {
+		var a string
+		if a, pos = nextAddress(listUnsubscribe, pos); a == "" {
+			break
+		}
+		out = append(out, strings.TrimPrefix(a, "mailto:"))
+	}
+	return out
+}
+
+// eventKey computes Event.Key from the token or, without one, the address that
+// the message came to; the original mail; the kind; and the recipients with
+// their class. What differs between two copies of one report, such as
+// Received fields, does not go in.
+func eventKey(e *Event) string {
+	h := sha256.New()
+	write := func(s ...string) {
+		for _, s := range s {
+			h.Write([]byte(strconv.Itoa(len(s)) + ":" + s))
+		}
+	}
+	if e.Verdict == Valid || e.Verdict == Expired {
+		write("token", string(e.Token.ID), e.Token.Issued.UTC().Format("2006-01-02"))
+	} else {
+		write("address", strings.ToLower(e.Recipient))
+	}
+	r := e.Report
+	if r == nil || len(r.Recipients) == 0 && r.MessageID == "" && e.Verdict == Unverified {
+		// Nothing to tell two apart by but the message itself.
+		body := string(e.Raw)
+		if i := strings.Index(body, "\r\n\r\n"); i >= 0 {
+			body = body[i:]
+		}
+		write("raw", body)
+	}
+	if r != nil {
+		write(r.Kind.String(), r.FeedbackType, r.MessageID)
+		var seen []string
+		for _, rcpt := range r.Recipients {
+			seen = append(seen, strings.ToLower(rcpt.Address)+" "+rcpt.Action+" "+strconv.FormatBool(rcpt.Permanent))
+		}
+		slices.Sort(seen)
+		write(slices.Compact(seen)...)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

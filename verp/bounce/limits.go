@@ -1,0 +1,16 @@
+package bounce
+
+// Limits of Parse. A genuine report stays far below them; what lies beyond is
+// ignored and the Report marked Truncated.
+const (
+	maxInput      = 1 << 20 // octets read of a message
+	maxHeader     = 64 << 10
+	maxDepth      = 10
+	maxParts      = 100
+	maxRecipients = 1000
+	maxDiagnostic = 1000    // octets of a Recipient's Diagnostic
+	maxDecoded    = 1 << 20 // octets that all transfer encodings together may yield
+	maxText       = 256 << 10
+	maxSegments   = 8       // pieces of a notice's text about one recipient
+	maxSegment    = 4 << 10 // octets of one
+)

@@ -1,0 +1,95 @@
+package bounce
+
+import (
+	"strings"
+	"sync"
+)
+
+// matchText returns the category of the first rule that matches, and the
+// longest of its patterns that do. strict is for a notice as a whole: it leaves out the rules whose
+// words occur in set phrases.
+func matchText(text string, strict bool) (Category, string) {
+	if text == "" {
+		return Undetermined, ""
+	}
+	folded := foldText(text)
+	index := textIndex()
+	best := len(textRules)
+	pattern := ""
+	for i := 0; i+3 <= len(folded); i++ {
+		for _, e := range index[hash3(folded[i:])] {
+			if int(e.rule) > best || int(e.rule) == best && len(e.pattern) <= len(pattern) || strict && textRules[e.rule].loose {
+				continue
+			}
+			if strings.HasPrefix(folded[i:], e.head) && matchTail(folded[i+len(e.head):], e.tail) {
+				best, pattern = int(e.rule), e.pattern
+			}
+		}
+	}
+	if best == len(textRules) {
+		return Undetermined, ""
+	}
+	return textRules[best].category, pattern
+}
+
+// entry is a pattern in the index of textRules.
+type entry struct {
+	rule                int16
+	pattern, head, tail string // tail: what follows the '*', or empty
+}
+
+// textIndex holds the patterns by a hash of their first three octets, so that
+// matching takes one look a position instead of one search a pattern.
+var textIndex = sync.OnceValue(func() *[1 << 12][]entry {
+	var index [1 << 12][]entry
+	for i, r := range textRules {
+		for _, p := range r.patterns {
+			head, tail, _ := strings.Cut(p, "*")
+			h := hash3(head)
+			index[h] = append(index[h], entry{int16(i), p, head, tail})
+		}
+	}
+	return &index
+})
+
+// hash3 hashes the first three octets of s.
+func hash3(s string) uint32 {
+	return (uint32(s[0])*0x9E5 ^ uint32(s[1])*0x61 ^ uint32(s[2])*0x1F3) & (1<<12 - 1)
+}
+
+// matchTail finds what follows a '*' within 60 octets.
+func matchTail(text, tail string) bool {
+	return tail == "" || strings.Contains(text[:min(len(text), 60+len(tail))], tail)
+}
+
+// foldText lowers ASCII letters, makes one space of several, and leaves out
+// words with an '@', so that an address cannot pass for an explanation.
+func foldText(s string) string {
+	out := make([]byte, 0, len(s)+1)
+	word := 0 // start of the current word in out
+	at := false
+	end := func() {
+		if at {
+			out = out[:word]
+		}
+		if n := len(out); n > 0 && out[n-1] != ' ' {
+			out = append(out, ' ')
+		}
+		word, at = len(out), false
+	}
+	for i := range len(s) {
+		switch ch := s[i]; {
+		case ch == ' ' || ch == '\n' || ch == '\t':
+			end()
+		case ch == '@':
+			at = true
+			out = append(out, ch)
+		case 'A' <= ch && ch <= 'Z':
+			out = append(out, ch+'a'-'A')
+		default:
+			out = append(out, ch)
+		}
+	}
+	end()
+	return strings.TrimSuffix(string(out), " ")
+}

@@ -1,0 +1,113 @@
+package bounce
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxPolicyLine  = 4096
+	maxPolicyLines = 200
+)
+
+// ServePolicy answers Postfix's policy delegation protocol (SMTPD_POLICY_README)
+// on l until Close or Shutdown, then returns nil. It closes l. With
+//
+//	smtpd_recipient_restrictions =
+//	    reject_unauth_destination,
+//	    check_policy_service inet:127.0.0.1:2425
+//
+// the receiving Postfix refuses at RCPT what this Receiver would refuse. Other
+// domains' recipients get DUNNO: they are none of its business.
+func (r *Receiver) ServePolicy(l net.Listener) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		l.Close()
+		return nil
+	}
+	r.start()
+	if r.others == nil {
+		r.others = make(map[net.Listener]*sync.WaitGroup)
+	}
+	conns := new(sync.WaitGroup)
+	limited := limit(l, or(r.Connections, 100), or(r.SessionTimeout, time.Hour))
+	r.others[limited] = conns
+	done := r.ctx.Done()
+	r.mu.Unlock()
+	defer conns.Wait()
+	for {
+		c, err := limited.Accept()
+		if err != nil {
+			limited.Close()
+			if errors.Is(err, net.ErrClosed) {
+				return nil
+			}
+			return err
+		}
+		finished := make(chan struct{})
+		conns.Go(func() {
+			defer close(finished)
+			defer c.Close()
+			r.answerPolicy(c)
+		})
+		conns.Go(func() { // Close and Shutdown cut idle connections
+			select {
+			case <-done:
+				c.Close()
+			case <-finished:
+			}
+		})
+	}
+}
+
+// answerPolicy answers requests, lines of name=value that an empty line ends.
+func (r *Receiver) answerPolicy(c net.Conn) {
+	in := bufio.NewReaderSize(c, maxPolicyLine)
+	for {
+		var recipient, request string
+		for lines := 0; ; lines++ {
+			_ = c.SetDeadline(time.Now().Add(or(r.Timeout, 5*time.Minute)))
+			l, err := in.ReadSlice('\n')
+			if err != nil || lines > maxPolicyLines {
+				return
+			}
+			name, value, _ := strings.Cut(strings.TrimRight(string(l), "\r\n"), "=")
+			if name == "" && value == "" {
+				break
+			}
+			switch name {
+			case "recipient":
+				recipient = value
+			case "request":
+				request = value
+			}
+		}
+		if request != "smtpd_access_policy" {
+			return
+		}
+		if _, err := c.Write([]byte("action=" + r.policyAction(recipient) + "\n\n")); err != nil {
+			return
+		}
+	}
+}
+
+// policyAction is the access(5) action for a recipient.
+func (r *Receiver) policyAction(recipient string) string {
+	i := strings.LastIndexByte(recipient, '@')
+	if i < 0 || !r.isOwnDomain(recipient[i+1:]) {
+		return "DUNNO"
+	}
+	d := r.destinationOf(recipient)
+	if d.use != useNone {
+		return "DUNNO"
+	}
+	e := refusal(d.verdict)
+	c := e.EnhancedCode
+	return fmt.Sprintf("%d %d.%d.%d %s", e.Code, c[0], c[1], c[2], e.Message)
+}

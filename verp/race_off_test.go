@@ -1,0 +1,5 @@
+//go:build !race
+
+package verp
+
+const raceEnabled = false
