@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -52,4 +53,23 @@ func newCertificate(t *testing.T, names ...string) certificate {
 	}
 	c.root.AppendCertsFromPEM(both)
 	return c
+}
+
+// shared returns a copy of the file that any user can read.
+func (c certificate) shared(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mxsend-certificate-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	both, err := os.ReadFile(c.pem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "relay.pem")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, both, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
