@@ -3,6 +3,7 @@ package mxsend
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -51,16 +52,34 @@ func (c *Client) Check(ctx context.Context) (Preflight, error) {
 		return Preflight{}, err
 	}
 	defer release()
-	p := Preflight{Lines: inParallel(ctx,
-		c.checkDomains,
-		func(ctx context.Context) []CheckLine { return c.checkSigner(ctx, names) },
-	)}
+	p := Preflight{Lines: inParallel(ctx, c.checkSections(names)...)}
 	if ctx.Err() == nil {
 		return p, nil
 	}
 	p.Lines = append(p.Lines, CheckLine{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
 		Found: "the check ended before everything was looked at: " + context.Cause(ctx).Error(), Advice: "give it more time"})
 	return p, context.Cause(ctx)
+}
+
+// checkSections are the parts of a check, in the order of the way of mail.
+func (c *Client) checkSections(names publicNames) []checkSection {
+	cfg := &c.cfg.Check
+	sections := []checkSection{
+		c.checkDomains,
+		func(ctx context.Context) []CheckLine { return c.checkSigner(ctx, names) },
+	}
+	if domain := cfg.ReturnPathDomain; domain != "" {
+		sections = append(sections,
+			func(ctx context.Context) []CheckLine { return checkReturnPath(ctx, names, domain) },
+			func(ctx context.Context) []CheckLine { return checkSPF(ctx, names, domain, cfg.OutboundIPs) })
+	}
+	for _, ip := range cfg.OutboundIPs {
+		sections = append(sections, func(ctx context.Context) []CheckLine { return []CheckLine{checkPTR(ctx, names, ip)} })
+	}
+	for _, from := range cfg.FromDomains {
+		sections = append(sections, func(ctx context.Context) []CheckLine { return c.checkFrom(ctx, names, from) })
+	}
+	return sections
 }
 
 // A checkSection is a part of a check.
@@ -93,6 +112,7 @@ type publicNames interface {
 	LookupRelays(ctx context.Context, domain string) (mxdns.Relays, error)
 	LookupAddrs(ctx context.Context, host string) (mxdns.Addrs, error)
 	LookupTXT(ctx context.Context, name string) ([]string, error)
+	LookupPTR(ctx context.Context, addr netip.Addr) ([]string, error)
 }
 
 // publicNames returns the DNS of receivers, and what to call after its use.
