@@ -93,10 +93,11 @@ func (s *spfCheck) host(ctx context.Context, domain string) (spfResult, error) {
 			return t.result, nil
 		}
 	}
-	if parsed.redirect == "" || parsed.all {
+	if parsed.redirect == "" {
 		s.decided = "the end of the record"
 		return spfNeutral, nil // RFC 7208 §4.7
 	}
+	// Behind all nobody comes here: RFC 7208 §6.1.
 	if err := s.count(); err != nil {
 		return "", err
 	}

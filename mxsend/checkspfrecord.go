@@ -11,7 +11,6 @@ import (
 // An spfRecord is a parsed SPF record (RFC 7208 §4.6.1).
 type spfRecord struct {
 	terms    []spfTerm
-	all      bool   // one of terms is all
 	redirect string // domain-spec; empty: there is none
 }
 
@@ -77,7 +76,6 @@ func parseSPF(record string) (*spfRecord, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%.100q: %w", text, err)
 		}
-		r.all = r.all || t.kind == spfAll
 		r.terms = append(r.terms, t)
 	}
 	return r, nil
