@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -55,4 +56,28 @@ func BenchmarkSign(b *testing.B) {
 			})
 		}
 	}
+}
+
+// BenchmarkSignParallel shows what goroutines cost each other: time for one signature on all cores,
+// everything but the cryptography.
+func BenchmarkSignParallel(b *testing.B) {
+	s := testSigner(b, func(c *Config) {
+		c.Keys = []Key{{Selector: "e1", Signer: nullKey{ed25519.PublicKey(make([]byte, 32)), make([]byte, 64)}}}
+	})
+	var goroutines atomic.Int64
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		mail := benchmarkMail(4 << 10)
+		n := goroutines.Add(1) << 32
+		for pb.Next() {
+			n++
+			for j, rest := 0, n; rest > 0; j, rest = j+1, rest/10 {
+				mail[len(mail)-60+j] = byte('0' + rest%10)
+			}
+			if _, err := s.Sign(context.Background(), mail); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
 }

@@ -55,15 +55,18 @@ const (
 type Finding struct {
 	Severity Severity
 	Problem  Problem
-	Selector string // of the key that it is about; empty: about all
+	Domain   string // the signing domain
+	Selector string // of the key that it is about; empty: about all keys of the domain
 	Text     string // what is so, and what to do
 }
 
+// String returns severity, name of the record, and text.
 func (f Finding) String() string {
-	if f.Selector == "" {
-		return f.Severity.String() + ": " + f.Text
+	name := f.Domain
+	if f.Selector != "" {
+		name = f.Selector + "._domainkey." + f.Domain
 	}
-	return f.Severity.String() + ": selector " + f.Selector + ": " + f.Text
+	return f.Severity.String() + ": " + name + ": " + f.Text
 }
 
 // Check compares every key with its published record, and signs a sample to see that the key works.
@@ -82,7 +85,7 @@ func (s *Signer) Check(ctx context.Context, lookupTXT func(context.Context, stri
 	for i := range ring.keys {
 		k := &ring.keys[i]
 		if err := s.verifySample(ctx, k); err != nil && ctx.Err() == nil {
-			findings = append(findings, Finding{SeverityError, BrokenKey, k.Selector,
+			findings = append(findings, Finding{SeverityError, BrokenKey, s.domain, k.Selector,
 				"the key's own signature does not verify: " + err.Error()})
 		}
 		records, err := lookupTXT(ctx, k.Selector+"._domainkey."+s.domain)
@@ -90,13 +93,13 @@ func (s *Signer) Check(ctx context.Context, lookupTXT func(context.Context, stri
 			return nil, ctx.Err()
 		}
 		if err != nil && !isNotFound(err) {
-			findings = append(findings, Finding{SeverityError, LookupFailed, k.Selector,
+			findings = append(findings, Finding{SeverityError, LookupFailed, s.domain, k.Selector,
 				fmt.Sprintf("the record could not be looked up, so nothing is known about it; try again: %.200q", err)})
 			continue
 		}
 		found := judgeRecords(records, k.Signer.Public(), s.identityBelow())
 		for j := range found {
-			found[j].Selector = k.Selector
+			found[j].Domain, found[j].Selector = s.domain, k.Selector
 		}
 		findings = append(findings, found...)
 	}
@@ -112,13 +115,13 @@ func (s *Signer) Warnings() []Finding {
 		if p, ok := k.Signer.Public().(*rsa.PublicKey); ok {
 			haveRSA = true
 			if bits := p.N.BitLen(); bits < recommendedRSABits {
-				findings = append(findings, Finding{SeverityWarning, WeakKey, k.Selector,
+				findings = append(findings, Finding{SeverityWarning, WeakKey, s.domain, k.Selector,
 					fmt.Sprintf("an RSA key of %d bits is weak and some receivers ignore it; rotate to one of 2048 (RFC 8301 §3.2)", bits)})
 			}
 		}
 	}
 	if !haveRSA {
-		findings = append(findings, Finding{SeverityWarning, NoRSAKey, "",
+		findings = append(findings, Finding{SeverityWarning, NoRSAKey, s.domain, "",
 			"there is no RSA key, and receivers that do not know Ed25519 see unsigned mail; sign with both"})
 	}
 	return findings

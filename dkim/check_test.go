@@ -83,7 +83,7 @@ func testPublishedRecord(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(got) != 1 || got[0].Problem != c.want || got[0].Severity != c.severity || got[0].Selector != "r1" || got[0].Text == "" {
+			if len(got) != 1 || got[0].Problem != c.want || got[0].Severity != c.severity || got[0].Selector != "r1" || got[0].Domain != "example.org" || got[0].Text == "" {
 				t.Errorf("got %v, want one finding: problem %d, %v", got, c.want, c.severity)
 			}
 		})
@@ -107,6 +107,19 @@ func testPublishedRecord(t *testing.T) {
 		}
 		if len(got) != 2 || got[0].Problem != NoRSAKey || got[1].Severity != SeverityOK {
 			t.Errorf("got %v, want NoRSAKey and an OK", got)
+		}
+	})
+	t.Run("by domain", func(t *testing.T) {
+		d := ByDomain(testSigner(t, nil), testSigner(t, func(cfg *Config) { cfg.Domain = "example.net"; cfg.Keys = cfg.Keys[:1] }))
+		got, err := d.Check(context.Background(), func(_ context.Context, name string) ([]string, error) {
+			return map[string][]string{"r1._domainkey.example.org": {good}, "e1._domainkey.example.org": {edRecord}}[name], nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 3 || got[0].Severity != SeverityOK || got[1].Severity != SeverityOK ||
+			got[2].Problem != RecordMissing || got[2].Domain != "example.net" {
+			t.Errorf("got %v", got)
 		}
 	})
 	t.Run("context", func(t *testing.T) {

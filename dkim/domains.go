@@ -9,6 +9,7 @@ import (
 // DomainSigner signs each message with the signer for the domain in its From. It is made by
 // [ByDomain] and safe for concurrent use.
 type DomainSigner struct {
+	all     []*Signer
 	signers map[string][]*Signer // by domain, in either form
 	headers sync.Pool            // of *header
 }
@@ -22,6 +23,7 @@ func ByDomain(signers ...*Signer) *DomainSigner {
 		if s == nil {
 			continue
 		}
+		d.all = append(d.all, s)
 		d.signers[s.domain] = append(d.signers[s.domain], s)
 		if s.unicode != "" {
 			d.signers[s.unicode] = append(d.signers[s.unicode], s)
@@ -59,6 +61,19 @@ func (d *DomainSigner) Sign(ctx context.Context, content []byte) ([]byte, error)
 		fields = append(fields, f...)
 	}
 	return fields, nil
+}
+
+// Check does what [Signer.Check] does, for all signers in the order they were given in.
+func (d *DomainSigner) Check(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error)) ([]Finding, error) {
+	var all []Finding
+	for _, s := range d.all {
+		findings, err := s.Check(ctx, lookupTXT)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, findings...)
+	}
+	return all, nil
 }
 
 func (d *DomainSigner) find(domain []byte) []*Signer {

@@ -87,5 +87,5 @@ func ExampleSigner_Check() {
 	for _, f := range findings {
 		fmt.Println(f)
 	}
-	// Output: warning: selector s: t=y: receivers may treat the mail as unsigned; remove y from t= when the tests are over
+	// Output: warning: s._domainkey.example.org: t=y: receivers may treat the mail as unsigned; remove y from t= when the tests are over
 }

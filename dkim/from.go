@@ -1,8 +1,8 @@
 package dkim
 
 // eachFromDomain calls yield with the domain of every address in the value of a From field (RFC 5322
-// §3.4, with groups and the obsolete routes). It reports false where the value is not one or more
-// addresses, or where yield did. It is strict where readers differ: an unquoted "@" in a display
+// §3.4, with groups). It reports false where the value is not one or more addresses, or where yield
+// did. It is strict where readers differ: an unquoted "@" in a display
 // name, or text behind an address, is malformed.
 func eachFromDomain(value []byte, yield func(domain []byte) bool) bool {
 	var text, angle, closed, found, any bool // of the address being read; any: of the whole value
@@ -41,15 +41,13 @@ func eachFromDomain(value []byte, yield func(domain []byte) bool) bool {
 			if i < len(value) {
 				end = value[i]
 			}
-			switch {
-			case angle && end == '>', !angle && (end == ',' || end == ';'):
-				found, any = true, true
-				if !yield(domain) {
-					return false
-				}
-			case angle && i < len(value) && (end == ',' || end == ':'): // RFC 5322 §4.4: <@a,@b:local@domain>
-				i++
-			default:
+			// RFC 5322 §4.4 has an obsolete route in angle brackets, <@a,@b:local@domain>: Postfix
+			// removes it from the mail of local clients, so it is malformed here.
+			if angle != (end == '>') || !angle && end != ',' && end != ';' {
+				return false
+			}
+			found, any = true, true
+			if !yield(domain) {
 				return false
 			}
 		case ',', ';':

@@ -12,7 +12,7 @@ import (
 func DefaultHeaders() []string { return slices.Clone(defaultHeaders) }
 
 // RFC 6376 §5.4.1 names the first lines; RFC 8058 §4 demands the List-Unsubscribe fields, RFC 9477
-// §3.1.2 CFBL-Address and CFBL-Feedback-ID. Feedback-ID and BIMI-Selector are only honoured signed.
+// CFBL-Address and CFBL-Feedback-ID. Feedback-ID and BIMI-Selector are only honoured signed.
 var defaultHeaders = []string{
 	"From", "Reply-To", "Sender", "Subject", "Date", "To", "Cc",
 	"Message-ID", "In-Reply-To", "References", "MIME-Version", "Content-*", "List-*",

@@ -62,7 +62,7 @@ var reasonTexts = map[Reason][2]string{
 	UnalignedFrom:    {"From outside the signing domain", "sign with a key of that domain (ByDomain), or set AllowUnaligned"},
 	NoSigner:         {"no signer for the domain in From", "give ByDomain a signer for it"},
 	OneClickNoHTTPS:  {"List-Unsubscribe-Post without an https URI in List-Unsubscribe", "RFC 8058 §3.1 requires one"},
-	OneClickUnsigned: {"List-Unsubscribe and List-Unsubscribe-Post are not both signed", "RFC 8058 §3.1 requires it; name both in Headers"},
+	OneClickUnsigned: {"List-Unsubscribe and List-Unsubscribe-Post are not both signed", "RFC 8058 §4 requires it; name both in Headers"},
 }
 
 // Refusal is the error of Sign and of [Prepare] for a message that a relay or a verifier would break

@@ -32,8 +32,11 @@ func (c *Client) opened(cn *conn) bool {
 	}
 	x := &cn.extensions
 	k.lacks, k.maxSize = lacks(x), x.Size
+	if k.ramp == 1 && !r.health.out {
+		k.ramp = 0 // it was for the credential's sake
+	}
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
-	r.pool.reached = true
+	c.reached(r.pool)
 	cn.lockStep = cn.lockStep || r.lockStep
 	cn.state, cn.idleSince = connReady, now
 	cn.since = now
@@ -49,6 +52,19 @@ func (c *Client) opened(cn *conn) bool {
 	cn.signal()
 	c.dispatch(now)
 	return true
+}
+
+// reached: a relay of the pool is usable, so mailings need not feel their way.
+func (c *Client) reached(p *pool) {
+	if p.reached {
+		return
+	}
+	p.reached = true
+	for _, l := range c.lanes {
+		for r := range l.runs {
+			r.wakePuller()
+		}
+	}
 }
 
 func lacks(x *smtpwire.Extensions) (n need) {
@@ -129,6 +145,7 @@ func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
 	if !s.eject {
 		return
 	}
+	k.ramp = 1 // one message probes
 	r.ejections++
 	r.ejectedFor = reason.Error()
 	name, until := r.name, k.notBefore
@@ -163,7 +180,8 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		cn.relay.candidate().lastOctet = now
 	}
 	c.endCancelled(cn, now, &todo)
-	if todo.cancelled {
+	if todo.cancelled || c.ctx.Err() != nil && cn.tx.busy {
+		todo.cancelled = true
 		return todo
 	}
 	t := cn.tx
@@ -190,7 +208,7 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 // written of leaves its slot; else the connection has to end, at once or after
 // the reply to the message before.
 func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
-	if e := cn.next; e != nil && e.cancelled {
+	if e := cn.next; e != nil && e.cancelled != nil {
 		cn.next = nil
 		if cn.txNext.busy && cn.txNext.sent > 0 {
 			cn.txNext.entry = nil
@@ -202,7 +220,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	}
 	e := cn.cur
-	if e == nil || !e.cancelled {
+	if e == nil || e.cancelled == nil {
 		return
 	}
 	switch t := cn.tx; {
@@ -213,7 +231,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: errCancelled})
+		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
 		t.entry = nil
 		e.conn = nil
 		c.finish(e)
@@ -228,7 +246,7 @@ func (c *Client) endAbandoned(e *entry, o Outcome, cn *conn) {
 	if o == Deferred && !e.tried {
 		o = NotAttempted
 	}
-	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: errCancelled})
+	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: e.cancelled})
 	c.finish(e)
 }
 
@@ -267,6 +285,13 @@ func (c *Client) gone(cn *conn, err error) {
 	if f := c.cfg.Observer.Disconnected; f != nil {
 		c.protect(func() { f(cn.relay.name, cn.address, err) })
 	}
+}
+
+// isCancelled says whether a Write failed only because its message was cancelled.
+func (c *Client) isCancelled(cn *conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cn.cur != nil && cn.cur.cancelled != nil
 }
 
 // interrupt wakes the owner for an entry that was cancelled, out of a Write of

@@ -74,8 +74,10 @@ func TestCheckRelays(t *testing.T) {
 		{"single", nil, TopicDNS, SeverityWarning, []string{"one relay carries everything", "add another"}},
 		{"no PIPELINING", func(_ *Config, rs []*testRelay) { rs[0].ehlo = []string{"SIZE 1", "8BITMIME", "DSN"} },
 			TopicExtensions, SeverityWarning, []string{"lacks PIPELINING (each command waits", "smtpd_discard_ehlo_keywords"}},
-		{"nothing but HELO", refuse("EHLO app.test", "502 5.5.1 no"),
+		{"refuses our name", refuse("EHLO app.test", "550 5.7.1 no"),
 			TopicRelay, SeverityError, []string{"failed at EHLO", "mynetworks"}},
+		{"nothing but HELO", refuse("EHLO app.test", "502 5.5.1 no"),
+			TopicExtensions, SeverityWarning, []string{"lacks PIPELINING", "offers no extension"}},
 		{"few extensions", func(_ *Config, rs []*testRelay) { rs[0].ehlo = nil },
 			TopicExtensions, SeverityWarning, []string{"PIPELINING", "8BITMIME (", "SIZE (", "DSN ("}},
 		{"refuses us", refuse("", "554 5.7.1 you@there.test go away"), TopicRelay, SeverityError, []string{"failed at greeting: 554", "go away", "mynetworks"}},
@@ -121,7 +123,7 @@ func TestCheckIsHarmless(t *testing.T) {
 				t.Errorf("%s heard %s in %d connections", r.name, got, r.conns)
 			}
 		}
-		if _, err := s.Send(s.ctx(), testMessage(1)); err != nil {
+		if _, err := s.send(testMessage(1)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -140,7 +142,7 @@ func TestCheckIsHarmless(t *testing.T) {
 				}
 			}
 			start := time.Now()
-			if _, err := s.Send(s.ctx(), testMessage(1)); err != nil || time.Since(start) > time.Second {
+			if _, err := s.send(testMessage(1)); err != nil || time.Since(start) > time.Second {
 				t.Errorf("%v after %v", err, time.Since(start))
 			}
 		})

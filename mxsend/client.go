@@ -32,7 +32,8 @@ type Client struct {
 	relayIDs    int
 	live        int // entries between submission and outcome
 	closed      bool
-	drained     chan struct{} // closed when closed and live is zero
+	drained     chan struct{} // closed when closed and live is zero for the first time
+	isDrained   bool
 	afterUnlock []func()
 	alarm       *time.Timer
 	alarmAt     time.Time
@@ -99,15 +100,18 @@ func (c *Client) lane(id Lane) *lane {
 // no relay is usable, Send waits until Config.Retry stops, two minutes by default.
 func (c *Client) Send(ctx context.Context, m *Message) (Receipt, error) {
 	e := c.prepare(ctx, m, Transactional)
-	if !e.hopeless {
-		c.submit(ctx, e)
-	}
-	receipt, err := e.receipt, e.receipt.err()
-	if err == nil && len(receipt.Recipients) == 0 {
-		err = noRecipients(e)
-	}
+	c.submit(ctx, e)
+	receipt, err := e.outcome()
 	c.release(e)
 	return receipt, err
+}
+
+// outcome is what Send and SendAll return of an entry.
+func (e *entry) outcome() (Receipt, error) {
+	if len(e.receipt.Recipients) == 0 {
+		return e.receipt, noRecipients(e)
+	}
+	return e.receipt, e.receipt.err()
 }
 
 // noRecipients is the error of a message that nobody was to get.
@@ -119,12 +123,8 @@ func noRecipients(e *entry) error {
 }
 
 func (c *Client) submit(ctx context.Context, e *entry) {
-	if err := ctx.Err(); err != nil {
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
-		return
-	}
 	c.mu.Lock()
-	c.enqueue(e, time.Now(), nil)
+	c.enqueue(ctx, e, time.Now())
 	c.unlock()
 	select {
 	case <-e.done:
@@ -137,18 +137,22 @@ func (c *Client) submit(ctx context.Context, e *entry) {
 }
 
 // enqueue takes an entry in and looks for a place for it.
-func (c *Client) enqueue(e *entry, now time.Time, r *run) {
-	e.run = r
+func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
 	c.live++
-	if c.closed {
+	switch {
+	case ctx.Err() != nil:
+		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
+	case c.closed:
 		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ErrClosed})
+	}
+	if e.pending == 0 {
 		c.finish(e)
 		return
 	}
 	l := c.lane(e.lane)
 	e.poolFails = l.pool.failures
 	l.queue.pushBack(e)
-	if l.stuck && r == nil {
+	if l.stuck && e.run == nil {
 		c.startRound(e, now)
 	}
 	c.dispatch(now)
@@ -170,9 +174,7 @@ func (c *Client) finish(e *entry) {
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
-	if c.closed && c.live == 0 {
-		close(c.drained)
-	}
+	c.noticeDrained()
 	if e.run != nil {
 		e.run.push(e)
 		return

@@ -148,7 +148,7 @@ func (c *conn) step() bool {
 // handle takes in one reply: it belongs to the oldest command without one.
 func (c *conn) handle(r wireReply, now time.Time) error {
 	t := c.tx
-	early := t.busy && t.granted && !t.dotSent
+	early := t.busy && t.granted && !t.over && (!t.dotSent || r.at < t.dotEnd)
 	if t.awaits() == 0 && !early {
 		t = c.txNext
 	}
@@ -169,7 +169,7 @@ func (c *conn) handle(r wireReply, now time.Time) error {
 	return nil
 }
 
-// handleEarly: the relay answers before it has the final dot. A refusal counts,
+// handleEarly: the relay answers before it can have the final dot. A refusal counts,
 // and the rest of the content is not worth sending; anything else is no SMTP.
 func (c *conn) handleEarly(t *transaction, r wireReply) error {
 	if class := r.code / 100; class != 4 && class != 5 {
@@ -203,10 +203,10 @@ func (c *conn) concluded(t *transaction, now time.Time) error {
 
 // outOfStep says whether the reply complains of commands in groups.
 func (c *conn) outOfStep(t *transaction) bool {
-	if c.lockStep {
-		return false
+	if c.lockStep || t.dotSent && t.refusal.code == 0 {
+		return false // what was accepted is accepted, however odd the way
 	}
-	if t.mailed {
+	if t.mailed && t.accepted == 0 {
 		for i := range t.rcpts {
 			if outOfStep(t.rcpts[i].wire) {
 				return true
@@ -243,7 +243,13 @@ func (c *conn) write(now time.Time) error {
 	if c.out.Buffered() == 0 {
 		return nil
 	}
-	return c.out.Flush()
+	if err := c.out.Flush(); err != nil {
+		return err
+	}
+	if t := c.tx; t.dotSent && t.since.Equal(now) && t.entry != nil && t.entry.size > writeBuffer {
+		t.since = time.Now() // writing the content may have taken long
+	}
+	return nil
 }
 
 // writeCommands writes the envelope, as far as the window goes.
@@ -275,6 +281,9 @@ func (c *conn) writeContent(t *transaction, now time.Time) error {
 // failedWrite: the relay stopped taking octets. What it said before counts, so
 // the reader gets a moment to read it.
 func (c *conn) failedWrite(err error, now time.Time) bool {
+	if c.client.isCancelled(c) {
+		return c.end(errCancelled, now)
+	}
 	_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
 	<-c.readerDone
 	c.in.take(&c.seen)

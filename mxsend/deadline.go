@@ -76,12 +76,23 @@ func (c *conn) arm(at time.Time) {
 	}
 }
 
-// rings is the timer's: it wakes the owner, out of a Write if need be.
+// rings is the timer's: it wakes the owner, out of a Write if need be. Where the
+// deadline was put off meanwhile it sets the timer anew, since an owner within a
+// Write cannot.
 func (c *conn) rings() {
 	c.rang.Store(true)
-	if c.timedOut() {
-		c.out.handed.interrupt()
+	for {
+		due := c.deadline.Load()
+		wait := time.Duration(due) - time.Since(c.born)
+		if wait <= 0 {
+			break
+		}
+		c.timer.Reset(wait)
+		if c.deadline.Load() == due { // else the owner set it at the same time
+			return
+		}
 	}
+	c.out.handed.interrupt()
 	c.signal()
 }
 

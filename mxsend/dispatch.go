@@ -1,7 +1,7 @@
 package mxsend
 
 import (
-	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -59,6 +59,7 @@ func (c *Client) place(l *lane, now time.Time) {
 			c.pause(e, now)
 		case covered > 0:
 			covered--
+			e.tried = true // a connection is being opened for it
 		case len(e.avoid) > 0 || e.need != 0:
 			particular++
 		default:
@@ -102,6 +103,9 @@ func (c *Client) requeue(e *entry, now time.Time) {
 	case c.ctx.Err() != nil:
 		e.giveUp(true, ErrClosed)
 		c.finish(e)
+	case e.cancelled != nil:
+		e.giveUp(true, e.cancelled)
+		c.finish(e)
 	case e.ready():
 		c.lane(e.lane).queue.pushFront(e)
 	default:
@@ -129,9 +133,12 @@ func (c *Client) startRound(e *entry, now time.Time) {
 	if e.timer != nil {
 		return
 	}
+	l := c.lane(e.lane)
 	wait := c.nextRound(e)
 	if wait == backoff.Stop {
-		l := c.lane(e.lane)
+		if p := l.pool; !p.known && p.looking && p.failed == 0 {
+			return // the first lookup of all brings it back here
+		}
 		l.queue.remove(e)
 		c.failStuck(l, e)
 		return
@@ -142,14 +149,21 @@ func (c *Client) startRound(e *entry, now time.Time) {
 // failStuck ends an entry whose rounds ended while no relay was usable.
 func (c *Client) failStuck(l *lane, e *entry) {
 	p := l.pool
-	cause := ErrNoRelay
+	cause := fmt.Errorf("%w is usable", ErrNoRelay)
+	tried := p.failures > e.poolFails
 	switch {
+	case tried && p.lastErr != nil:
+		for i := range e.rcpts {
+			if to := &e.rcpts[i]; to.last == nil {
+				to.last = p.lastErr
+			}
+		}
 	case p.lastErr != nil:
-		cause = errors.Join(ErrNoRelay, p.lastErr)
+		cause = fmt.Errorf("%w is usable: %w", ErrNoRelay, p.lastErr)
 	case p.err != nil:
-		cause = errors.Join(ErrNoRelay, p.err)
+		cause = fmt.Errorf("%w is known: %w", ErrNoRelay, p.err)
 	}
-	e.giveUp(p.failures > e.poolFails, cause)
+	e.giveUp(tried, cause)
 	c.finish(e)
 }
 
@@ -206,20 +220,23 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 		return
 	}
 	if misfit := l.pool.misfit(); misfit != nil {
-		c.failQueue(l, misfit)
-		return
+		c.failMisfit(l, misfit)
 	}
-	// Those of Send wait in the queue under a timer; the first without one tells
-	// that the ones behind it may lack theirs, too.
-	for e := l.queue.tail; e != nil; {
+	// Those of Send wait in the queue under a timer. The ones that lack it came
+	// to the queue since: new ones at its tail, requeued ones at its head.
+	for e := l.queue.tail; e != nil && (e.run != nil || e.timer == nil); {
 		previous := e.prev
 		if e.run == nil {
-			if e.timer != nil {
-				break
-			}
 			c.startRound(e, now)
 		}
 		e = previous
+	}
+	for e := l.queue.head; e != nil && (e.run != nil || e.timer == nil); {
+		following := e.next
+		if e.run == nil {
+			c.startRound(e, now)
+		}
+		e = following
 	}
 }
 
@@ -227,14 +244,33 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 func (c *Client) failQueue(l *lane, err *Error) {
 	for e := l.queue.head; e != nil; e = l.queue.head {
 		l.queue.remove(e)
-		own := *err
-		own.Outcome = NotAttempted
-		if e.tried || l.pool.failures > e.poolFails {
-			own.Outcome = Deferred
-		}
-		e.settleRest(&own)
-		c.finish(e)
+		c.failWith(l, e, err)
 	}
+}
+
+// failMisfit ends what waits for relays that cannot be used as this Client is
+// configured: waiting mends no configuration. What SendAll has is held all the
+// same once a relay was usable: then it is an outage, of a certificate say.
+func (c *Client) failMisfit(l *lane, err *Error) {
+	for e := l.queue.head; e != nil; {
+		following := e.next
+		if e.run == nil || !l.pool.reached {
+			l.queue.remove(e)
+			c.failWith(l, e, err)
+		}
+		e = following
+	}
+}
+
+// failWith gives an entry that is on no list the outcome of err.
+func (c *Client) failWith(l *lane, e *entry, err *Error) {
+	own := *err
+	own.Outcome = NotAttempted
+	if e.tried || l.pool.failures > e.poolFails {
+		own.Outcome = Deferred
+	}
+	e.settleRest(&own)
+	c.finish(e)
 }
 
 // abandon ends the waiting for an entry whose context ended. In a connection's
@@ -247,7 +283,7 @@ func (c *Client) abandon(e *entry, cause error) {
 		return
 	}
 	if e.conn != nil {
-		e.cancelled = true
+		e.cancelled = cause
 		e.conn.interrupt(e)
 	}
 }

@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -22,13 +23,12 @@ type entry struct {
 	content    []byte // with CRLF line ends; Message.Content itself where that has them
 	size       int64  // of header and content
 	need       need
-	hopeless   bool // an outcome for every recipient is known before any relay
 
 	// Where it is.
 	list       *entryList // queue or waiting
 	prev, next *entry
-	conn       *conn // that has it in a slot
-	cancelled  bool
+	conn       *conn       // that has it in a slot
+	cancelled  error       // why, where it was
 	timer      *time.Timer // of its round
 	rounds     backoff.BackOff
 	generation uint64 // told apart from earlier uses of the same memory by its timers
@@ -51,12 +51,12 @@ type entry struct {
 
 // A rcpt is a recipient's state between transactions.
 type rcpt struct {
-	mailbox smtpwire.Mailbox
-	settled bool
-	paused  bool   // until the next round
-	refused bool   // by one relay that may have meant this client
-	resent  bool   // after doubt: whatever comes now, the first copy may be there
-	last    *Error // why it is still pending
+	mailbox  smtpwire.Mailbox
+	settled  bool
+	paused   bool   // until the next round
+	refusals int    // by relays that may have meant this client
+	resent   bool   // after doubt: whatever comes now, the first copy may be there
+	last     *Error // why it is still pending
 }
 
 // oneResult is the memory of the common receipt, in one piece.
@@ -92,10 +92,13 @@ func (e *entry) addRecipients(addresses []string) {
 	}
 }
 
-// refuse gives every pending recipient the outcome Rejected, locally.
+// refuse gives every pending recipient its outcome before any relay: Rejected, or
+// NotAttempted where only signing failed, and not for the message's sake.
 func (e *entry) refuse(err error) *entry {
-	e.hopeless = true
 	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
+	if s, ok := err.(*signError); ok && !s.Permanent() {
+		failure.Outcome = NotAttempted
+	}
 	for i := range e.rcpts {
 		e.settle(i, failure, "")
 	}
@@ -162,6 +165,17 @@ func (e *entry) want(now time.Time, mayOpen bool) want {
 	return want{lane: e.lane, need: e.need, size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
 }
 
+// joinCauses joins two causes on one line; either may be nil.
+func joinCauses(a, b error) error {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return fmt.Errorf("%w; %w", a, b)
+}
+
 // giveUp gives every pending recipient the outcome of one that was not accepted
 // in all its time: Deferred if a connection was tried, NotAttempted if not.
 func (e *entry) giveUp(tried bool, cause error) {
@@ -172,7 +186,7 @@ func (e *entry) giveUp(tried bool, cause error) {
 		}
 		if last := e.rcpts[i].last; last != nil {
 			err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
-			err.Err = errors.Join(last.Err, cause)
+			err.Err = joinCauses(last.Err, cause)
 		}
 		e.settle(i, err, err.Relay)
 	}

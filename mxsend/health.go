@@ -23,15 +23,14 @@ type healthTick struct {
 }
 
 const (
-	ejectInARow     = 5
-	ejectRefusals   = 20
-	ejectShareOf    = 20 // half of at least so many within the window
-	healthTickLen   = 5 * time.Second
-	ejectFirst      = 5 * time.Second
-	ejectMost       = 300 * time.Second
-	coolFirst       = 100 * time.Millisecond
-	lastRelayMost   = 30 * time.Second
-	restoreInFlight = 2 // what a relay that came back may carry before its first success
+	ejectInARow   = 5
+	ejectRefusals = 20
+	ejectShareOf  = 20 // half of at least so many within the window
+	healthTickLen = 5 * time.Second
+	ejectFirst    = 5 * time.Second
+	ejectMost     = 300 * time.Second
+	coolFirst     = 100 * time.Millisecond
+	lastRelayMost = 30 * time.Second
 )
 
 // sentence is what health says after a failure.

@@ -12,7 +12,8 @@ import (
 type wireReply struct {
 	code     int
 	enhanced smtpwire.EnhancedCode
-	from, to int // of its text in batch.text
+	from, to int   // of its text in batch.text
+	at       int64 // octets offered to the connection before it was read
 }
 
 // A batch is what the reader has read since the owner last looked.
@@ -57,7 +58,7 @@ func (in *inbox) unread() bool {
 	return len(in.replies) > 0 || in.err != nil
 }
 
-func (in *inbox) put(r smtpwire.Reply) error {
+func (in *inbox) put(r smtpwire.Reply, at int64) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if len(in.replies) >= maxUnreadReplies || len(in.text) >= maxUnreadText {
@@ -65,7 +66,7 @@ func (in *inbox) put(r smtpwire.Reply) error {
 	}
 	from := len(in.text)
 	in.text = append(in.text, r.Text...)
-	in.replies = append(in.replies, wireReply{r.Code, r.Enhanced, from, len(in.text)})
+	in.replies = append(in.replies, wireReply{r.Code, r.Enhanced, from, len(in.text), at})
 	return nil
 }
 
@@ -82,7 +83,7 @@ func (c *conn) read() {
 	for {
 		r, err := c.replies.Next()
 		if err == nil {
-			err = c.in.put(r)
+			err = c.in.put(r, c.out.handed.offered.Load())
 		}
 		if err != nil {
 			c.in.end(err, c.replies.Partial())

@@ -76,7 +76,9 @@ type DSN struct {
 // A Signer signs messages; *dkim.Signer is one. Sign gets the complete content
 // with CRLF line ends and returns the header fields to put in front of it, each
 // ended by CRLF. It must be safe for concurrent use and must not keep or modify
-// content. Its error makes the outcome of every recipient Rejected.
+// content. An error that says so by a method Permanent() bool is about the
+// message, which is Rejected; any other, about a key or the context, may pass,
+// and the message is NotAttempted.
 type Signer interface {
 	Sign(ctx context.Context, content []byte) (header []byte, err error)
 }

@@ -7,9 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,30 +55,6 @@ func (c *conn) open(ctx context.Context) (failure *Error) {
 	_ = c.raw.SetDeadline(time.Time{})
 	c.out.init(c.nc, c.beforeChunk)
 	return nil
-}
-
-// connect tries the relay's addresses one after the other.
-func (c *conn) connect(ctx context.Context) *Error {
-	c.client.mu.Lock()
-	addresses, port := c.relay.addresses, c.relay.port
-	c.client.mu.Unlock()
-	limit := c.client.cfg.Limits.Connect
-	var errs []error
-	for _, a := range addresses {
-		dialling, cancel := context.WithTimeout(ctx, limit)
-		c.address = netip.AddrPortFrom(a, uint16(port)).String()
-		nc, err := c.client.cfg.Dial(dialling, "tcp", net.JoinHostPort(a.String(), strconv.Itoa(port)))
-		cancel()
-		if err == nil {
-			c.raw, c.nc, c.born = nc, nc, time.Now()
-			return nil
-		}
-		errs = append(errs, err)
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return &Error{Stage: StageConnect, Err: errors.Join(errs...)}
 }
 
 // ask sends a command, if there is one, and reads its reply, both within a time.
@@ -155,7 +128,7 @@ func (c *conn) hello() *Error {
 }
 
 // startTLS secures the connection (RFC 3207) or fails: in clear it goes on only
-// under TLSOpportunistic, and only where the relay does not offer STARTTLS.
+// under TLSOpportunistic, where the relay does not offer STARTTLS or refuses it.
 func (c *conn) startTLS(ctx context.Context) *Error {
 	cfg := &c.client.cfg
 	if !c.extensions.StartTLS {
@@ -169,6 +142,9 @@ func (c *conn) startTLS(ctx context.Context) *Error {
 		return failure
 	}
 	if r.Code != 220 {
+		if cfg.TLS == TLSOpportunistic && r.Code != 421 && !r.Positive() {
+			return nil
+		}
 		failure = refusal(StageTLS, r)
 		failure.Err = ErrTLSRequired
 		return failure
@@ -198,7 +174,7 @@ func (c *conn) handshake(ctx context.Context) *Error {
 		var host x509.HostnameError
 		var authority x509.UnknownAuthorityError
 		if errors.As(err, &verify) || errors.As(err, &host) || errors.As(err, &authority) {
-			err = fmt.Errorf("%w: %w", ErrTLSVerify, err)
+			err = distrust(err)
 		}
 		return &Error{Stage: StageTLS, Err: err}
 	}
@@ -224,7 +200,23 @@ func (c *conn) tlsConfig() (*tls.Config, error) {
 	if cfg.TLS == TLSOpportunistic {
 		config.InsecureSkipVerify = true
 	}
+	// What the user's own checks refuse is a matter of trust as well.
+	if verify := config.VerifyConnection; verify != nil {
+		config.VerifyConnection = func(state tls.ConnectionState) error { return distrust(verify(state)) }
+	}
+	if verify := config.VerifyPeerCertificate; verify != nil {
+		config.VerifyPeerCertificate = func(raw [][]byte, chains [][]*x509.Certificate) error {
+			return distrust(verify(raw, chains))
+		}
+	}
 	return config, nil
+}
+
+func distrust(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrTLSVerify, err)
 }
 
 // mayBear says whether a relay found in unsigned DNS may bear that name. The

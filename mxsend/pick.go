@@ -15,6 +15,7 @@ type candidate struct {
 	notBefore time.Time // put out or cooling down until then
 	lastOctet time.Time // when the relay last said anything while something was outstanding
 
+	ramp      int // entries it may carry, being opened for included; zero: no such limit
 	limit     int // connections to it that may be open, learned or configured
 	bulkLimit int // of those, how many may carry Bulk
 	conns     int // open or being opened
@@ -88,6 +89,9 @@ func pick(cs []candidate, w *want) choice {
 	tier, any, lacking, usable := 0, false, true, 0
 	for i := range cs {
 		c := &cs[i]
+		// A relay that is out for a while and not known to lack anything is worth
+		// waiting for.
+		lacking = lacking && (c.weight == 0 || !c.offers(w))
 		if !c.usable(w.now) {
 			continue
 		}
@@ -95,7 +99,6 @@ func pick(cs []candidate, w *want) choice {
 		if !c.offers(w) {
 			continue
 		}
-		lacking = false
 		if !any || c.preference < tier {
 			tier, any = c.preference, true
 		}
@@ -135,6 +138,11 @@ func pick(cs []candidate, w *want) choice {
 		return none
 	}
 	open := -1
+	if how == placeSlot && idle >= 0 && w.mayOpen && cs[best].mayGrow() {
+		// It gets by on slots, where others have connections to spare: without one
+		// more its messages would take longer, and its share be smaller.
+		open = best
+	}
 	if how == placeOpen {
 		open = best
 		if idle < 0 {
@@ -181,6 +189,9 @@ func (c *candidate) placement(w *want) placement {
 	if c.inFlight >= stallEntries && w.now.Sub(c.lastOctet) > stallSilence {
 		return placeNone
 	}
+	if c.ramp > 0 && c.inFlight+c.dialing >= c.ramp {
+		return placeNone
+	}
 	canOpen := w.mayOpen && c.conns < c.limit
 	if w.lane == Bulk {
 		room := c.bulkConns < c.bulkLimit
@@ -203,6 +214,12 @@ func (c *candidate) placement(w *want) placement {
 		return placeSlot
 	}
 	return placeNone
+}
+
+// mayGrow says whether a connection more would be within the limits, and none
+// is being opened.
+func (c *candidate) mayGrow() bool {
+	return c.dialing == 0 && c.ramp == 0 && c.conns < c.limit && c.bulkConns < c.bulkLimit
 }
 
 // before orders by load for the weight; equals by credit.

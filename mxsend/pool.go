@@ -96,7 +96,11 @@ func (c *Client) update(p *pool, found Relays) {
 			r = &relay{pool: p, at: len(p.relays), name: name}
 			named[name] = r
 			p.relays = append(p.relays, r)
-			p.candidates = append(p.candidates, candidate{id: c.relayIDs})
+			k := candidate{id: c.relayIDs}
+			if c.cfg.Auth != nil {
+				k.ramp = 1 // one connection tries the credential
+			}
+			p.candidates = append(p.candidates, k)
 		}
 		r.gone = false
 		r.addresses, r.port = slices.Clone(h.Addresses), h.Port
@@ -164,6 +168,9 @@ func (c *Client) forgetGone(p *pool) {
 			i++
 			continue
 		}
+		// Whoever still holds the relay finds its books in a pool of its own.
+		r.pool = &pool{domain: p.domain, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
+		r.at = 0
 		p.relays = slices.Delete(p.relays, i, i+1)
 		p.candidates = slices.Delete(p.candidates, i, i+1)
 		for j := i; j < len(p.relays); j++ {

@@ -14,8 +14,8 @@ import (
 )
 
 // prepare makes an entry of a message: everything that can be known about it
-// without a relay is checked here, and it is signed. The entry has all its
-// recipients' outcomes already (hopeless) where none can be sent.
+// without a relay is checked here, and it is signed. Recipients that it cannot
+// be sent to have their outcome already.
 func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 	e := c.entries.Get().(*entry)
 	e.msg, e.lane = m, lane
@@ -47,12 +47,7 @@ func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 	if m.RequireTLS {
 		e.need |= needRequireTLS
 	}
-	if len(m.Recipients) == 0 {
-		e.hopeless = true
-		return e
-	}
 	c.prepareRecipients(e)
-	e.hopeless = e.pending == 0
 	return e
 }
 
@@ -78,7 +73,7 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 	}
 	if signer != nil {
 		if e.header, err = sign(ctx, signer, e.content); err != nil {
-			return fmt.Errorf("sign: %w", err)
+			return &signError{err}
 		}
 		signed, err := smtpwire.CheckContent(e.header)
 		if err != nil || signed.BareLF || len(e.header) > 0 && e.header[len(e.header)-1] != '\n' {
@@ -91,6 +86,18 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 		e.need |= needEightBitMIME
 	}
 	return nil
+}
+
+// A signError is a Signer's.
+type signError struct{ err error }
+
+func (e *signError) Error() string { return "sign: " + e.err.Error() }
+func (e *signError) Unwrap() error { return e.err }
+
+// Permanent says whether signing the same message again would fail again.
+func (e *signError) Permanent() bool {
+	var p interface{ Permanent() bool }
+	return errors.As(e.err, &p) && p.Permanent()
 }
 
 // sign calls the signer; a panic in it costs that message and nothing else.

@@ -63,6 +63,7 @@ type RecipientResult struct {
 // An Attempt is one transaction that was begun for the message.
 type Attempt struct {
 	Relay    string
+	TLS      bool  // over TLS; false: in clear
 	Stage    Stage // how far it got
 	Reply    Reply // the deciding one; zero where none came
 	Err      error // nil where the final dot was answered 2yz

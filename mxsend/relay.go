@@ -27,6 +27,8 @@ type relay struct {
 	ejectedFor  string        // reason of the last ejection
 	outcomes    [5]uint64     // recipients by Outcome
 	latency     time.Duration // smoothed, MAIL to the reply to the final dot
+	calm        time.Duration // the same when it is not under strain
+	latencies   [2]Histogram  // the same, by lane
 	ejections   uint64
 	connections uint64 // opened since the beginning
 }

@@ -85,17 +85,18 @@ func (c *Client) dispose(e *entry, i int, d disposition, r *relay, err *Error, n
 			to.paused = true // 4yz: another relay once, then rounds
 		}
 	case confirm:
-		confirmed := to.refused || !r.pool.othersUsable(r, now)
-		to.refused = true
+		to.refusals++
 		e.avoidRelay(r)
 		switch {
-		case !confirmed:
-		case r.health.believable():
+		case to.refusals == 1 && r.pool.othersUsable(r, now):
+		case to.refusals > 2 && r.health.believable():
 			c.reject(e, i, r, err)
 		default:
-			// Two relays refuse, or the only one, and neither shows that it means
-			// the mail: rather wait than lose a mailing to a wrong access rule.
+			// Two relays refuse, or the only one. Whether they mean the mail shows
+			// in what they say to others meanwhile, so it waits a round: rather that
+			// than lose a mailing to a wrong access rule.
 			err.Err = ErrRelayRefused
+			to.refusals = max(to.refusals, 2)
 			to.paused = true
 		}
 	case afterPause:
@@ -126,6 +127,11 @@ func (r Reply) Temporary() bool { return r.Code/100 == 4 }
 func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
 func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
+	if k := r.candidate(); k.ramp > 0 {
+		if k.ramp++; k.ramp > 2*k.limit { // slow start: doubled by each full round
+			k.ramp = 0
+		}
+	}
 	if r.health.succeed(now) {
 		name := r.name
 		c.log(levelInfo, "relay taken back", "relay", name)
@@ -133,18 +139,18 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 			c.after(func() { f(name) })
 		}
 	}
-	took := now.Sub(t.start)
-	if r.latency == 0 {
-		r.latency = took
+	r.timed(now.Sub(t.start), t.lane)
+	if t.lane == Bulk && r.climbing() && r.tighten(now) {
+		c.applyWeights(r.pool)
+		return
 	}
-	r.latency += (took - r.latency) / 8
 	if r.ease(now) {
 		c.applyWeights(r.pool)
 	}
 }
 
 func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now time.Time) {
-	a := Attempt{Relay: cn.relay.name, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
+	a := Attempt{Relay: cn.relay.name, TLS: cn.secured, Stage: t.stage, Reply: t.reply, Err: err, Start: t.start, Duration: now.Sub(t.start)}
 	if err == nil && t.reply.Code == 0 {
 		for i := range t.rcpts {
 			if to := &t.rcpts[i]; to.reply.Code != 0 {
@@ -170,6 +176,26 @@ func (c *Client) blame(r *relay, now time.Time, err *Error) {
 	}
 	s := r.health.fail(now, false, !r.pool.othersUsable(r, now), rand.Float64())
 	c.carryOut(s, r, now, err)
+}
+
+// timed takes in how long a transaction took, MAIL to the reply to the final dot.
+func (r *relay) timed(took time.Duration, lane Lane) {
+	r.latencies[lane-Transactional].add(took)
+	if r.latency == 0 {
+		r.latency, r.calm = took, took
+	}
+	r.latency += (took - r.latency) / 8
+	// The calm latency follows downwards at once, and upwards slowly: what lasts
+	// for some hundred transactions is what the relay is like.
+	r.calm = min(took, r.calm+r.calm/256+1)
+}
+
+// climbing says whether the relay takes much longer than it used to, as Postfix
+// does on purpose when mail comes in faster than its queue manager takes it
+// (in_flow_delay).
+func (r *relay) climbing() bool {
+	const much = 500 * time.Millisecond
+	return r.latency > much && r.latency > 4*r.calm
 }
 
 // tighten leaves Bulk fewer connections to a relay that shows strain; ease gives
@@ -259,15 +285,21 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 	switch {
 	case errors.Is(err, errOutOfStep):
 		return
-	case e.cancelled && errors.Is(err, errCancelled):
-		e.tried = true
-		e.settleRest(failure)
-		return
 	case t.committed(cn.out.handed.octets) && !refused:
 		failure.Outcome = InDoubt
+		if e.cancelled != nil {
+			failure.Err = e.cancelled
+		}
 		c.noteAttempt(cn, e, t, failure, now)
 		c.settleCommitted(e, t, failure)
-		c.blame(cn.relay, now, failure)
+		if e.cancelled == nil {
+			c.blame(cn.relay, now, failure)
+		}
+		return
+	case e.cancelled != nil:
+		failure.Err = e.cancelled
+		e.tried = true
+		e.settleRest(failure)
 		return
 	case t.replied == 0 && !t.dotSent && cn.used > 0:
 		const most = 100
@@ -280,7 +312,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
-		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused {
+		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused || !t.mailed {
 			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
 		} else {
 			d, _ := judge(StageRecipient, to.wire)
@@ -294,7 +326,7 @@ func ptr[T any](v T) *T { return &v }
 // settleCommitted: the final dot was handed over, and its reply is not to be had.
 // Recipients that RCPT refused are not in doubt.
 func (c *Client) settleCommitted(e *entry, t *transaction, failure *Error) {
-	mayResend := c.cfg.InDoubt == InDoubtResend && !e.cancelled && c.ctx.Err() == nil
+	mayResend := c.cfg.InDoubt == InDoubtResend && e.cancelled == nil && c.ctx.Err() == nil
 	for i := range t.rcpts {
 		to := &t.rcpts[i]
 		switch {

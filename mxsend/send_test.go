@@ -1,14 +1,14 @@
 package mxsend
 
 import (
+	"context"
 	"errors"
-	"iter"
 	"testing"
 )
 
 func TestSendAccepted(t *testing.T) {
 	inBubble(t, 1, nil, func(s *testSetup) {
-		receipt, err := s.Send(s.ctx(), testMessage(1))
+		receipt, err := s.send(testMessage(1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,16 +22,6 @@ func TestSendAccepted(t *testing.T) {
 	})
 }
 
-func messages(n int) iter.Seq[*Message] {
-	return func(yield func(*Message) bool) {
-		for i := range n {
-			if !yield(testMessage(i)) {
-				return
-			}
-		}
-	}
-}
-
 func TestSendAllBalanced(t *testing.T) {
 	inBubble(t, 2, nil, func(s *testSetup) {
 		n := 0
@@ -39,6 +29,7 @@ func TestSendAllBalanced(t *testing.T) {
 			if r.Err != nil {
 				t.Fatal(r.Err)
 			}
+			s.enter(r)
 			n++
 		}
 		if n != 2000 || s.took() != 2000 {
@@ -63,7 +54,7 @@ func TestRejectedRecipient(t *testing.T) {
 	}, func(s *testSetup) {
 		m := testMessage(1)
 		m.Recipients = append(m.Recipients, "u2@example.test")
-		receipt, err := s.Send(s.ctx(), m)
+		receipt, err := s.send(m)
 		if !errors.Is(err, ErrRejected) || errors.Is(err, ErrDeferred) {
 			t.Errorf("err = %v", err)
 		}
@@ -71,4 +62,37 @@ func TestRejectedRecipient(t *testing.T) {
 			t.Errorf("got %+v", receipt.Recipients)
 		}
 	})
+}
+
+type failingSigner struct{ err error }
+
+func (s failingSigner) Sign(context.Context, []byte) ([]byte, error) { return nil, s.err }
+
+type permanentError struct{ error }
+
+func (permanentError) Permanent() bool { return true }
+
+func TestSignerFails(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want Outcome
+	}{
+		{"about the message", permanentError{errors.New("two From fields")}, Rejected},
+		{"about the key", errors.New("no connection to the HSM"), NotAttempted},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, 1, nil, func(s *testSetup) {
+				m := testMessage(1)
+				m.Signer = failingSigner{test.err}
+				receipt, err := s.send(m)
+				s.want(receipt, test.want)
+				s.wantErr(err, test.err)
+				if s.took() > 0 {
+					t.Error("it was sent")
+				}
+			})
+		})
+	}
 }

@@ -15,7 +15,8 @@ import (
 //
 // While no relay is usable it pulls nothing and holds what it has, until one
 // returns or ctx ends: a mailing is not burnt by an outage. When ctx ends, every
-// message that was pulled is still yielded. Breaking out of the loop stops the
+// message that was pulled is still yielded; when the Client is closed, one more
+// is, NotAttempted with ErrClosed, and none after it. Breaking out of the loop stops the
 // pulling and cancels what is not yet committed; the outcomes go to
 // Config.Observer. In either case SendAll returns when the sequence has returned
 // from the pull under way, so a sequence that waits should end with ctx, too.
@@ -79,14 +80,11 @@ type run struct {
 }
 
 func (e *entry) result() Result {
-	err := e.receipt.err()
-	if err == nil && len(e.receipt.Recipients) == 0 {
-		err = noRecipients(e)
-	}
-	return Result{Message: e.msg, Receipt: e.receipt, Err: err}
+	receipt, err := e.outcome()
+	return Result{Message: e.msg, Receipt: receipt, Err: err}
 }
 
-// push takes an entry that has its outcome. Client.mu may be held.
+// push takes an entry that has its outcome. Client.mu is held.
 func (r *run) push(e *entry) {
 	r.mu.Lock()
 	r.results = append(r.results, e)
@@ -146,6 +144,7 @@ func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 	defer signers.Wait()
 	defer close(work)
 	for m := range messages {
+		closed := r.client.isClosed() // then this message says so, and is the last
 		r.mu.Lock()
 		r.inFlight++
 		r.mu.Unlock()
@@ -154,10 +153,16 @@ func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 		} else {
 			r.submit(ctx, m)
 		}
-		if !r.mayPull(ctx) {
+		if closed || !r.mayPull(ctx) {
 			return
 		}
 	}
+}
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // submit takes in a message that was pulled.
@@ -167,19 +172,10 @@ func (r *run) submit(ctx context.Context, m *Message) {
 	r.mu.Lock()
 	r.octets += e.size
 	r.mu.Unlock()
-	if e.hopeless {
-		r.push(e)
-		return
-	}
 	c := r.client
 	c.mu.Lock()
 	defer c.unlock()
-	if ctx.Err() != nil {
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
-		r.push(e)
-		return
-	}
-	c.enqueue(e, time.Now(), r)
+	c.enqueue(ctx, e, time.Now())
 }
 
 // mayPull waits until there is room for another message and a relay to send it

@@ -30,6 +30,9 @@ func judge(stage Stage, r wireReply) (disposition, blame) {
 	switch {
 	case r.code == 421:
 		return elsewhere, blameRelay
+	case r.code == 503 || outOfStep(r):
+		// "Bad sequence of commands" is about this connection and no mail.
+		return elsewhere, blameRelay
 	case class == 4 && stage == StageRecipient:
 		return afterPause, blameNobody
 	case class == 4:

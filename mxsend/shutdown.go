@@ -37,13 +37,20 @@ func (c *Client) closeDoor() {
 		return
 	}
 	c.closed = true
-	if c.live == 0 {
-		close(c.drained)
-	}
+	c.noticeDrained()
 	for _, l := range c.lanes {
 		for r := range l.runs {
 			r.wakePuller()
 		}
+	}
+}
+
+// noticeDrained notices that a closed Client has nothing left to do. Messages
+// that come later get their outcome at once.
+func (c *Client) noticeDrained() {
+	if c.closed && c.live == 0 && !c.isDrained {
+		c.isDrained = true
+		close(c.drained)
 	}
 }
 
@@ -67,8 +74,7 @@ func (c *Client) cut() {
 				cn.leaving = true
 				for _, e := range [2]*entry{cn.cur, cn.next} {
 					if e != nil {
-						e.cancelled = true
-						cn.interrupt(e)
+						c.abandon(e, ErrClosed)
 					}
 				}
 				cn.signal()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
@@ -20,7 +21,8 @@ type wire struct {
 type handedOver struct {
 	nc      net.Conn
 	octets  int64
-	patient func() // called before each chunk: it sets the chunk's deadline
+	offered atomic.Int64 // octets, with the chunk under way; the reader looks at it
+	patient func()       // called before each chunk: it sets the chunk's deadline
 
 	mu          sync.Mutex // guards what follows
 	writing     bool
@@ -46,7 +48,9 @@ func (h *handedOver) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		h.patient()
 		var m int
-		m, err = h.nc.Write(p[n:min(len(p), n+writeChunk)])
+		chunk := p[n:min(len(p), n+writeChunk)]
+		h.offered.Store(h.octets + int64(len(chunk)))
+		m, err = h.nc.Write(chunk)
 		n += m
 		h.octets += int64(m)
 	}

@@ -82,6 +82,11 @@ func run(p plan) (*Result, error) {
 		return nil, err
 	}
 	r.Rows = append(r.Rows, allocated...)
+	scaled, err := b.scaling(p)
+	if err != nil {
+		return nil, err
+	}
+	r.Rows = append(r.Rows, scaled...)
 	speed, note := opensslSpeed(p, r.Rows[0].Value, r.Rows[1].Value)
 	r.Rows = append(r.Rows, speed...)
 	for _, n := range []string{note, opensslNote} {

@@ -48,3 +48,6 @@ func (e *Error) Unwrap() []error {
 
 // Temporary says whether asking later may help.
 func (e *Error) Temporary() bool { return e.Kind == ErrTemporary }
+
+// NotFound says whether there certainly is no such record; other errors may pass.
+func (e *Error) NotFound() bool { return e.Kind == ErrNoSuchDomain || e.Kind == ErrNoRecord }

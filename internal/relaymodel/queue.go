@@ -1,5 +1,7 @@
 package relaymodel
 
+import "time"
+
 // A Queue is the queue manager of one relay. It is not safe for concurrent use.
 //
 // The driver calls Submit, Finish, Advance and Flush with the time, and after each of them takes all
@@ -15,7 +17,7 @@ type Queue struct {
 	dests []dest
 
 	transports []transport
-	incoming   list
+	incoming   bag
 	due        list // deferred mail of which a queue run has found that it is time
 	calendar   calendar
 	dead       deadHeap
@@ -87,7 +89,7 @@ func New(p Params) *Queue {
 	if len(p.Transports) == 0 {
 		panic("relaymodel: Params.Transports is empty")
 	}
-	q := &Queue{p: p, freeM: none, freeR: none, freeJ: none, incoming: emptyList(), due: emptyList(), tokens: p.ProcessLimit}
+	q := &Queue{p: p, freeM: none, freeR: none, freeJ: none, incoming: newBag(), due: emptyList(), tokens: p.ProcessLimit}
 	q.transports = make([]transport, len(p.Transports))
 	for i, t := range p.Transports {
 		q.transports[i].Transport = t
@@ -100,7 +102,7 @@ func emptyList() list { return list{none, none, 0} }
 
 // Counts counts the mails in the queues.
 func (q *Queue) Counts() Counts {
-	return Counts{Incoming: int(q.incoming.count), Active: q.active, Deferred: q.deferred}
+	return Counts{Incoming: len(q.incoming.mails), Active: q.active, Deferred: q.deferred}
 }
 
 // Route sets the transport of a destination, which is 0 unless set, before its first mail.
@@ -120,7 +122,7 @@ func (q *Queue) Submit(now Time, ref int32, notification bool, recipients []Reci
 		q.rcpts[r] = rcpt{ref: recipients[i].Ref, mail: m, sibling: q.mails[m].first, peer: none, dest: recipients[i].Dest}
 		q.mails[m].first = r
 	}
-	q.push(&q.incoming, m)
+	q.incoming.put(m)
 	switch {
 	case notification:
 	case q.tokens > 0:
@@ -186,13 +188,13 @@ func (q *Queue) Flush(now Time) {
 func (q *Queue) schedule(now Time) {
 	for q.active < q.p.ActiveLimit && q.activeRcpts < q.p.RecipientLimit {
 		var m int32
-		switch fromDue := q.due.count > 0 && (q.takeDue || q.incoming.count == 0); {
+		switch fromDue := q.due.count > 0 && (q.takeDue || len(q.incoming.mails) == 0); {
 		case fromDue:
 			m = q.pop(&q.due)
 			q.deferred--
 			q.takeDue = false
-		case q.incoming.count > 0:
-			m = q.pop(&q.incoming)
+		case len(q.incoming.mails) > 0:
+			m = q.incoming.take()
 			q.tokens++
 			q.takeDue = true
 		default:
@@ -203,7 +205,7 @@ func (q *Queue) schedule(now Time) {
 		}
 		q.activate(now, m)
 	}
-	if q.incoming.count == 0 && q.tokens < q.p.ProcessLimit {
+	if len(q.incoming.mails) == 0 && q.tokens < q.p.ProcessLimit {
 		q.tokens = q.p.ProcessLimit // the flow of tokens that qmgr keeps up while it has nothing to take in
 	}
 	for i := range q.transports {
@@ -297,11 +299,33 @@ func (q *Queue) passed(now Time, m int32) {
 		box.flags |= flagWarned
 		q.act(Action{Kind: Warn, Ref: box.ref})
 	}
-	box.due = now + min(max(age, q.p.MinimalBackoff), q.p.MaximalBackoff)
+	box.due = q.retry(box.arrival, now)
 	q.deferred++
 	q.act(Action{Kind: Defer, Ref: box.ref, At: box.due})
-	run := int64((box.due + q.p.QueueRunDelay - 1) / q.p.QueueRunDelay)
-	q.calendar.add(q, run, m)
+	q.calendar.add(q, q.runFor(box.due, now), m)
+}
+
+// retry is when a mail is due again: after its age, within the limits of backoff.
+func (q *Queue) retry(arrival, now Time) Time {
+	if q.wholeSeconds() {
+		arrival, now = arrival.Truncate(time.Second), now.Truncate(time.Second)
+	}
+	return now + min(max(now-arrival, q.p.MinimalBackoff), q.p.MaximalBackoff)
+}
+
+// runFor is the queue run that takes up a mail due at a time: the first that is not more than a second early, which is
+// what Postfix allows for clocks that differ.
+func (q *Queue) runFor(due, now Time) int64 {
+	if q.wholeSeconds() {
+		due -= time.Second
+	}
+	run := int64((due + q.p.QueueRunDelay - 1) / q.p.QueueRunDelay)
+	return max(run, int64(now/q.p.QueueRunDelay)+1)
+}
+
+// wholeSeconds reports whether times are those of Postfix, which has no others. Shorter ones, for tests in a hurry, are counted exactly.
+func (q *Queue) wholeSeconds() bool {
+	return q.p.MinimalBackoff >= time.Second && q.p.MinimalBackoff%time.Second == 0 && q.p.QueueRunDelay%time.Second == 0
 }
 
 // Remove forgets all mail, as a disk does that is lost. Deliveries that are running must not be finished any more.

@@ -1,5 +1,7 @@
 package relaymodel
 
+import "math/rand/v2"
+
 // Mails, recipients and jobs live in slabs, freed ones in a list through one of their links, so that
 // a million of them cost the collector nothing.
 
@@ -53,6 +55,28 @@ func (q *Queue) pop(l *list) int32 {
 	m := l.head
 	l.head = q.mails[m].next
 	l.count--
+	return m
+}
+
+// A bag is the incoming queue. The queue manager reads its directory in the order the file system gives, which has nothing to
+// do with age: behind a backlog, a fresh mail may be taken first or last. The order is random and always the same.
+type bag struct {
+	mails []int32
+	rng   *rand.Rand
+}
+
+func newBag() bag { return bag{rng: rand.New(rand.NewPCG(7, 11))} }
+
+func (b *bag) put(m int32) { b.mails = append(b.mails, m) }
+
+func (b *bag) take() int32 {
+	n := len(b.mails) - 1
+	if n > 0 {
+		i := b.rng.IntN(n + 1)
+		b.mails[i], b.mails[n] = b.mails[n], b.mails[i]
+	}
+	m := b.mails[n]
+	b.mails = b.mails[:n]
 	return m
 }
 

@@ -9,11 +9,11 @@ import (
 
 // An envelope is a transaction that a relay's session has completed.
 type envelope struct {
-	returnPath, envelopeID      string
-	client, clientAddr, user    string
-	tls, esmtp, headers, bareLF bool
-	recipients                  []envelopeRcpt
-	content                     []byte
+	returnPath, envelopeID            string
+	client, clientAddr, user          string
+	tls, esmtp, headers, bareLF, utf8 bool
+	recipients                        []envelopeRcpt
+	content                           []byte
 }
 
 type envelopeRcpt struct {
@@ -34,7 +34,7 @@ func (e *engine) accept(r *Relay, env *envelope) (id string, wait time.Duration,
 	e.mails = append(e.mails, mailRec{
 		relay: r.index, first: int32(len(e.rcpts)), n: int32(len(env.recipients)), size: int32(len(env.content)),
 		returnPath: env.returnPath, messageID: messageID, envelopeID: env.envelopeID, client: env.client, clientAddr: env.clientAddr,
-		user: env.user, headers: env.headers, tls: env.tls, esmtp: env.esmtp, bareLF: env.bareLF, accepted: now, content: env.content,
+		user: env.user, headers: env.headers, tls: env.tls, esmtp: env.esmtp, bareLF: env.bareLF, utf8: env.utf8, accepted: now, content: env.content,
 	})
 	for _, to := range env.recipients {
 		_, domain, _ := cutLast(to.address, '@')

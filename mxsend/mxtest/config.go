@@ -38,6 +38,10 @@ type Config struct {
 	// Port is the port of every relay's virtual address. Zero: 25.
 	Port int
 
+	// FirstPort is the loopback port of the first primary; the other relays take the ports after it.
+	// Zero: any free ones. It is not for Memory, nor for tests that run side by side.
+	FirstPort int
+
 	// Users maps names to passwords. Where it is not empty, relays offer AUTH PLAIN and LOGIN inside
 	// TLS and relay for nobody else.
 	Users map[string]string
@@ -110,6 +114,12 @@ func (c Config) validate() error {
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		wrong("Port %d is no port", c.Port)
+	}
+	if c.FirstPort < 0 || c.FirstPort+c.Primaries+c.Graveyards > 65535 {
+		wrong("FirstPort %d leaves no ports for the relays", c.FirstPort)
+	}
+	if c.Memory && c.FirstPort != 0 {
+		wrong("FirstPort is of no use with Memory")
 	}
 	if c.Bounces != "" {
 		if _, _, err := splitBounces(c.Bounces); err != nil {

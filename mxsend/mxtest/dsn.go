@@ -43,7 +43,11 @@ func (e *engine) writeDSN(now time.Duration, r *Relay, c int32, action string, a
 		line("")
 		fold(&b, "<"+e.rcpts[rc].address+">: "+e.reasons[e.rcpts[rc].reason].String())
 	}
-	line("\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: message/delivery-status\r\n", boundary)
+	report, whole, head := "message/delivery-status", "message/rfc822", "text/rfc822-headers"
+	if box.utf8 { // RFC 6533
+		report, whole, head = "message/global-delivery-status", "message/global", "message/global-headers"
+	}
+	line("\r\n--%s\r\nContent-Description: Delivery report\r\nContent-Type: %s\r\n", boundary, report)
 	line("Reporting-MTA: dns; %s", r.name)
 	if box.envelopeID != "" {
 		line("Original-Envelope-Id: %s", box.envelopeID)
@@ -57,9 +61,9 @@ func (e *engine) writeDSN(now time.Duration, r *Relay, c int32, action string, a
 	}
 	headers := box.headers || action != "failed"
 	if headers {
-		line("\r\n--%s\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: text/rfc822-headers", boundary)
+		line("\r\n--%s\r\nContent-Description: Undelivered Message Headers\r\nContent-Type: %s", boundary, head)
 	} else {
-		line("\r\n--%s\r\nContent-Description: Undelivered Message\r\nContent-Type: message/rfc822", boundary)
+		line("\r\n--%s\r\nContent-Description: Undelivered Message\r\nContent-Type: %s", boundary, whole)
 	}
 	line("Content-Transfer-Encoding: 8bit\r\n")
 	line("Return-Path: <%s>", box.returnPath)

@@ -1,6 +1,7 @@
 package mxtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,12 +124,16 @@ func (l *loopback) start(r *Relay) error {
 	if running {
 		return nil
 	}
-	old := r.ListenAddr()
-	listener, err := net.Listen("tcp", old)
-	if err != nil || old == "" {
-		if listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return err
-		}
+	address, fixed := r.ListenAddr(), l.c.cfg.FirstPort > 0
+	if address == "" && fixed {
+		address = fmt.Sprintf("127.0.0.1:%d", l.c.cfg.FirstPort+int(r.index))
+	}
+	listener, err := net.Listen("tcp", cmp.Or(address, "127.0.0.1:0"))
+	if err != nil && !fixed {
+		listener, err = net.Listen("tcp", "127.0.0.1:0") // somebody has taken the port that it had before
+	}
+	if err != nil {
+		return err
 	}
 	l.mu.Lock()
 	l.up[r] = listener.Addr().String()

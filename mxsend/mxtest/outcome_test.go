@@ -209,7 +209,7 @@ func TestDelayWarning(t *testing.T) {
 		}
 		text := string(notes[0].Content)
 		for _, want := range []string{"Subject: Delayed Mail (still being retried)\r\n", "Action: delayed\r\n", "Will-Retry-Until: Thu, 6 Jan 2000 00:00:00 +0000 (UTC)\r\n",
-			"more than 4 hour(s)", "until it is 5 day(s) old", "Content-Type: text/rfc822-headers\r\n"} {
+			"more than 4 hour(s)", "until it is 5 day(s) old", "Content-Type: message/global-headers\r\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the warning lacks %q:\n%s", want, text)
 			}

@@ -26,6 +26,7 @@ type mailRec struct {
 	tls        bool
 	bareLF     bool
 	esmtp      bool
+	utf8       bool // SMTPUTF8
 	accepted   time.Duration
 	copy       int32
 	content    []byte

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -73,7 +74,7 @@ func testBounded(t *testing.T) {
 		if got := w.say(".\n", 1); !strings.HasPrefix(got[0], "552 5.3.4") {
 			t.Errorf("after 12 MB: got %q", got)
 		}
-		served := 0
+		var served atomic.Int32
 		for range 150 {
 			go func() {
 				conn, err := c.Dial(context.Background(), "tcp", r.Addr())
@@ -83,14 +84,14 @@ func testBounded(t *testing.T) {
 				defer conn.Close()
 				var b [3]byte
 				if n, _ := conn.Read(b[:]); n == 3 {
-					served++
+					served.Add(1)
 				}
 				<-t.Context().Done()
 			}()
 			synctest.Wait()
 		}
-		if served != 99 {
-			t.Errorf("%d sessions were greeted beside the first, want smtpd_process_limit = 100 in all", served)
+		if n := served.Load(); n != 99 {
+			t.Errorf("%d sessions were greeted beside the first, want smtpd_process_limit = 100 in all", n)
 		}
 	})
 }

@@ -75,6 +75,7 @@ func (s *session) mailParam(env *envelope, p smtpwire.ServerParam) reply {
 			return reply{501, "5.5.4", "Error: bad BODY value"}
 		}
 	case "SMTPUTF8":
+		env.utf8 = true
 	case "RET":
 		switch strings.ToUpper(p.Value) {
 		case "HDRS":

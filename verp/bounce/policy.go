@@ -3,6 +3,7 @@ package bounce
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -107,5 +108,6 @@ func (r *Receiver) policyAction(recipient string) string {
 		return "DUNNO"
 	}
 	e := refusal(d.verdict)
-	return e.Error()
+	c := e.EnhancedCode
+	return fmt.Sprintf("%d %d.%d.%d %s", e.Code, c[0], c[1], c[2], e.Message)
 }

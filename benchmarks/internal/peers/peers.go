@@ -1,0 +1,103 @@
+// Package peers is the clients that are measured: this library and what a user
+// would pick instead, each doing the same job.
+package peers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+)
+
+// A Job is what a peer has to do: submit Messages messages of Size octets over
+// Connections connections, which it keeps open, to the relays at Address.
+type Job struct {
+	Peer        string
+	Address     string // host:port of the server, which stands behind every relay
+	DNS         string // of a server that knows the relays of Domain as MX records
+	Connections int
+	Messages    int
+	Size        int    // octets of content, CRLFs included
+	Scratch     string // directory for files that a program needs
+	Profile     string // directory for profiles of the process; empty: none
+}
+
+// Names of the messages' envelopes, and of the mail domain whose MX records name
+// the relays.
+const (
+	Domain    = "relays.bench.test"
+	LocalName = "client.bench.test"
+	recipient = "you@destination.bench.test"
+)
+
+// A Peer is one client.
+type Peer struct {
+	Name string
+	// run does the job in this process and returns how many messages were
+	// accepted. Nil: the peer is a program.
+	run func(context.Context, Job, *mailing) (int, error)
+	// command is the program that does the job; its error says why the peer
+	// cannot be had.
+	command func(Job) (*exec.Cmd, error)
+	// Inexact: the peer composes messages of its own, of about the size.
+	Inexact bool
+}
+
+// All returns the peers, in the order of the tables.
+func All() []Peer {
+	return []Peer{
+		{Name: "mxsend", run: runMxsend},
+		{Name: "smtp-source", command: smtpSource},
+		{Name: "net/smtp", run: runNetSMTP},
+		{Name: "go-smtp", run: runGoSMTP},
+		{Name: "go-mail", run: runGoMail, Inexact: true},
+	}
+}
+
+func find(name string) (Peer, error) {
+	for _, p := range All() {
+		if p.Name == name {
+			return p, nil
+		}
+	}
+	return Peer{}, fmt.Errorf("no peer is called %q", name)
+}
+
+// Available returns why the peer cannot run here; nil if it can. It may write to
+// the scratch directory.
+func (p Peer) Available(scratch string) error {
+	if p.command == nil {
+		return nil
+	}
+	_, err := p.command(Job{Address: "127.0.0.1:25", Connections: 1, Messages: 1, Size: 512, Scratch: scratch})
+	return err
+}
+
+// pooled runs one session a connection side by side; the sessions share the
+// messages.
+func pooled(job Job, m *mailing, session func(take func() (returnPath string, ok bool)) error) (int, error) {
+	errs := make(chan error, job.Connections)
+	for range job.Connections {
+		go func() { errs <- session(m.take) }()
+	}
+	var all []error
+	for range job.Connections {
+		all = append(all, <-errs)
+	}
+	// A session returns an error for the first message that was not accepted.
+	if err := errors.Join(all...); err != nil {
+		return 0, err
+	}
+	return job.Messages, nil
+}
+
+func splitAddress(address string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(text)
+	return host, port, err
+}

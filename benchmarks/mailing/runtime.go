@@ -1,0 +1,8 @@
+package main
+
+import "runtime"
+
+// runtimeMiB is what Go's runtime holds of the system's memory.
+func runtimeMiB(mem *runtime.MemStats) float64 {
+	return float64(mem.Sys-mem.HeapReleased) / (1 << 20)
+}

@@ -1,0 +1,11 @@
+// Package postfix compares the relay model of mxtest with real Postfix, cell by cell.
+//
+// Its test starts Postfix in mount and network namespaces of its own: three primaries, whose fallback relays are both up, one
+// up, and both down; two graveyards; a relay with a short schedule of retries; a DNS server; and one scripted sink for each
+// way a destination can behave. The same mails go through a cluster of mxtest in virtual time, and what becomes of them must be
+// the same: delivered, handed over, bounced or deferred, with the same enhanced status code, and the same fields in the
+// notifications.
+//
+// It needs Linux, root, Postfix (3.5 or later, for its logging), unshare, ip and script, and skips where one of them is missing.
+// No packet leaves its network namespace.
+package postfix

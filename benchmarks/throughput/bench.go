@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/postfix"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
+)
+
+// A bench is the standing part: sinks, name servers, and the peers that can run
+// here.
+type bench struct {
+	options  options
+	peers    []peers.Peer
+	skipped  []string
+	scratch  string
+	minimal  *sink.Process
+	smtpSink *postfix.Sink             // nil: not to be had
+	dns      map[int]*peers.NameServer // by the number of relays
+}
+
+func newBench(o options) (_ *bench, err error) {
+	b := &bench{options: o, dns: map[int]*peers.NameServer{}}
+	defer func() {
+		if err != nil {
+			b.close()
+		}
+	}()
+	if b.scratch, err = os.MkdirTemp("", "mxsend-throughput-*"); err != nil {
+		return nil, err
+	}
+	for _, p := range peers.All() {
+		if o.peers != "" && !slices.Contains(strings.Split(o.peers, ","), p.Name) {
+			continue
+		}
+		if err := p.Available(b.scratch); err != nil {
+			b.skipped = append(b.skipped, p.Name+": "+err.Error())
+			continue
+		}
+		b.peers = append(b.peers, p)
+	}
+	if b.minimal, err = sink.Start(exec.Command(executable(), beSink)); err != nil {
+		return nil, err
+	}
+	if b.smtpSink, err = postfix.StartSink(); err != nil {
+		b.skipped = append(b.skipped, "smtp-sink: "+err.Error())
+	}
+	for _, relays := range []int{1, 2} {
+		if b.dns[relays], err = peers.ServeDNS(relays); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (b *bench) close() {
+	for _, s := range b.dns {
+		if s != nil {
+			_ = s.Close()
+		}
+	}
+	if b.minimal != nil {
+		_ = b.minimal.Close()
+	}
+	if b.smtpSink != nil {
+		_ = b.smtpSink.Close()
+	}
+	_ = os.RemoveAll(b.scratch)
+}
+
+// A result is what the runs of one peer in one case gave.
+type result struct {
+	peer       string
+	rate       report.Sample // messages a second
+	cpu        report.Sample // of the client, µs a message
+	mallocs    report.Sample // a message
+	roundTrips report.Sample // a message
+}
+
+// measure has every peer do the job of a case in turn, as many rounds as asked,
+// each round in another order.
+func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, error) {
+	results, count := make([]*result, len(b.peers)), make([]int, len(b.peers))
+	for i, p := range b.peers {
+		n, err := b.calibrate(ctx, c, s, p)
+		if err != nil {
+			return nil, err
+		}
+		results[i], count[i] = &result{peer: p.Name}, n
+	}
+	rounds := b.options.rounds
+	if rounds == 0 {
+		rounds = 5
+		if b.options.quick {
+			rounds = 3
+		}
+	}
+	for round := range rounds {
+		for i := range b.peers {
+			at := (round + i) % len(b.peers)
+			m, err := b.once(ctx, c, s, b.peers[at], count[at])
+			if err != nil {
+				return nil, err
+			}
+			results[at].add(m)
+			progress("%s: round %d of %d: %s %.0f messages/s", c.name(), round+1, rounds, b.peers[at].Name, m.rate())
+		}
+	}
+	progress("")
+	return results, nil
+}
+
+// calibrate finds how many messages the peer submits in about the time that a run
+// should take.
+func (b *bench) calibrate(ctx context.Context, c benchCase, s *stage, p peers.Peer) (int, error) {
+	// Enough that the opening of the connections does not show.
+	const enough, most = 50, 400_000
+	for n := 4 * c.connections; ; n = min(most, n*8) {
+		progress("%s: calibrating %s", c.name(), p.Name)
+		m, err := b.once(ctx, c, s, p, n)
+		if err != nil {
+			return 0, err
+		}
+		if m.figure.Elapsed > c.run/8 || n == most {
+			return min(most, max(n, enough*c.connections, int(m.rate()*c.run.Seconds()))), nil
+		}
+	}
+}
+
+// A measurement is one run of one peer.
+type measurement struct {
+	messages int
+	figure   peers.Figure
+	turns    int64
+}
+
+func (m measurement) rate() float64 { return float64(m.messages) / m.figure.Elapsed.Seconds() }
+
+func (r *result) add(m measurement) {
+	n := float64(m.messages)
+	r.rate = append(r.rate, m.rate())
+	r.cpu = append(r.cpu, float64(m.figure.CPU)/float64(time.Microsecond)/n)
+	r.mallocs = append(r.mallocs, float64(m.figure.Mallocs)/n)
+	r.roundTrips = append(r.roundTrips, float64(m.turns)/n)
+}
+
+// once runs a peer once and checks what it says against what the sink counted.
+func (b *bench) once(ctx context.Context, c benchCase, s *stage, p peers.Peer, n int) (measurement, error) {
+	before, err := s.totals()
+	if err != nil {
+		return measurement{}, err
+	}
+	job := peers.Job{
+		Address: s.address, DNS: b.dns[peers.Relays(c.connections)].Address,
+		Connections: c.connections, Messages: n, Size: c.size,
+		Scratch: b.scratch, Profile: b.options.profile,
+	}
+	figure, err := p.Run(ctx, job, b.options.self)
+	if err != nil {
+		return measurement{}, err
+	}
+	after, err := s.totals()
+	if err != nil {
+		return measurement{}, err
+	}
+	counted := after.Minus(before)
+	if figure.Accepted != n || counted.Accepted != int64(n) {
+		return measurement{}, fmt.Errorf("void: %s was given %d messages, says that %d were accepted, and the sink counted %d", p.Name, n, figure.Accepted, counted.Accepted)
+	}
+	if want := int64(n) * int64(c.size); counted.Octets > 0 && counted.Octets != want && !(p.Inexact && near(counted.Octets, want)) {
+		return measurement{}, fmt.Errorf("void: %s sent %d octets of content in place of %d", p.Name, counted.Octets, want)
+	}
+	return measurement{n, figure, counted.Turns}, ctx.Err()
+}
+
+// near allows a peer that composes its own messages two per cent.
+func near(got, want int64) bool { return max(got-want, want-got)*50 < want }
+
+// progress says on standard error what is under way, in one line that is written
+// over; empty: it is wiped.
+func progress(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
+}

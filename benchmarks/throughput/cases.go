@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"time"
+)
+
+type options struct {
+	quick   bool
+	only    string
+	peers   string
+	rounds  int
+	run     time.Duration
+	profile string
+	under   []string
+}
+
+// A benchCase is one table: the same job for every peer.
+type benchCase struct {
+	sink        string
+	connections int
+	size        int
+	roundTrip   time.Duration
+	run         time.Duration // about how long one run should take
+}
+
+// The sinks.
+const (
+	minimal  = "minimal sink"
+	smtpSink = "smtp-sink"
+)
+
+func (c benchCase) name() string {
+	return fmt.Sprintf("%s, %d connections, %d KiB, %v round trip", c.sink, c.connections, c.size>>10, c.roundTrip)
+}
+
+// cases lists what is measured. A single connection is measured only with a
+// round-trip time: on loopback without one, its figures tell more about the
+// processor's idle states than about the client.
+func cases(o options) []benchCase {
+	const kib = 1 << 10
+	run := o.run
+	if o.quick {
+		if run == 0 {
+			run = 200 * time.Millisecond
+		}
+		return []benchCase{
+			{minimal, 10, 4 * kib, 0, run},
+			{minimal, 1, 4 * kib, time.Millisecond, run},
+			{smtpSink, 10, 4 * kib, 0, run},
+		}
+	}
+	if run == 0 {
+		run = time.Second
+	}
+	return []benchCase{
+		{minimal, 10, 4 * kib, 0, run},
+		{minimal, 50, 4 * kib, 0, run},
+		{minimal, 10, 64 * kib, 0, run},
+		{minimal, 50, 64 * kib, 0, run},
+		{smtpSink, 10, 4 * kib, 0, run},
+		{smtpSink, 50, 4 * kib, 0, run},
+		{smtpSink, 10, 64 * kib, 0, run},
+		{minimal, 1, 4 * kib, time.Millisecond, run},
+		{minimal, 1, 64 * kib, time.Millisecond, run},
+		{minimal, 1, 4 * kib, 10 * time.Millisecond, run},
+		{minimal, 10, 4 * kib, time.Millisecond, run},
+		{minimal, 50, 4 * kib, time.Millisecond, run},
+		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
+		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
+		{smtpSink, 1, 4 * kib, time.Millisecond, run},
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"net/smtp"
+	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
+)
+
+// A stage is a sink with the case's round-trip time in front of it.
+type stage struct {
+	address string
+	totals  func() (sink.Totals, error)
+	proxy   *proxy.Proxy
+	trip    time.Duration // what a round trip really takes; zero: not measured
+}
+
+func (b *bench) stage(c benchCase) (*stage, error) {
+	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
+	if c.sink == smtpSink {
+		s.address = b.smtpSink.Address
+		s.totals = func() (sink.Totals, error) {
+			n, err := b.smtpSink.Accepted()
+			return sink.Totals{Accepted: int64(n)}, err
+		}
+	}
+	if c.roundTrip == 0 {
+		return s, nil
+	}
+	var err error
+	if s.proxy, err = proxy.Listen(s.address, c.roundTrip); err != nil {
+		return nil, err
+	}
+	direct := s.totals
+	s.address = s.proxy.Address
+	s.totals = func() (sink.Totals, error) {
+		t, err := direct()
+		t.Turns = s.proxy.Turns()
+		return t, err
+	}
+	return s, s.settle(c.roundTrip)
+}
+
+// settle sets the proxy's delay so that a round trip takes as long as it should
+// in all: sleeping, waking and passing on take a share that no client can help.
+func (s *stage) settle(want time.Duration) (err error) {
+	if s.trip, err = roundTrip(s.address); err != nil {
+		return err
+	}
+	s.proxy.SetDelay(max(want/2, want-(s.trip-want)))
+	s.trip, err = roundTrip(s.address)
+	return err
+}
+
+// roundTrip is the median time of a NOOP.
+func roundTrip(address string) (time.Duration, error) {
+	c, err := smtp.Dial(address)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	var trips report.Sample
+	for range 50 {
+		start := time.Now()
+		if err := c.Noop(); err != nil {
+			return 0, err
+		}
+		trips = append(trips, float64(time.Since(start)))
+	}
+	return time.Duration(trips.Median()), c.Quit()
+}
+
+func (s *stage) close() {
+	if s.proxy != nil {
+		_ = s.proxy.Close()
+	}
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# Makes golden bounces: installs Debian's mail systems, each in a chroot of its
+# own, and lets them deliver to a destination that refuses in every way, inside
+# a network namespace that has only loopback.
+#
+#   sudo ./generate.sh [MTA…]     (postfix exim sendmail opensmtpd dma nullmailer)
+#
+# Needs root, Go, debootstrap and a Debian mirror.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+work=${WORK:-$(mktemp -d)}
+base=${BASE:-$work/base}
+[ $# -gt 0 ] || set -- postfix exim sendmail opensmtpd dma nullmailer
+
+[ -d "$base/etc" ] || debootstrap --variant=minbase bookworm "$base" "${MIRROR:-http://deb.debian.org/debian}"
+(cd "$here" && CGO_ENABLED=0 go build -o "$work/destination" ./generate)
+
+declare -A package=(
+  [postfix]=postfix [exim]=exim4-daemon-light [sendmail]="sendmail-bin sendmail-cf m4" [opensmtpd]=opensmtpd
+  [dma]=dma [nullmailer]=nullmailer
+)
+
+configure_postfix() {
+  cat >"$1/etc/postfix/main.cf" <<'CF'
+compatibility_level = 3.6
+myhostname = mta.relay.test
+mydestination =
+inet_interfaces = loopback-only
+relayhost = [127.0.0.2]
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 1d
+smtputf8_enable = no
+maillog_file = /var/log/postfix.log
+CF
+  cat >"$1/mta.sh" <<'SH'
+newaliases 2>/dev/null || true
+postfix start
+SH
+}
+configure_exim() {
+  cat >"$1/etc/exim4/exim4.conf" <<'CF'
+primary_hostname = mta.relay.test
+qualify_domain = relay.test
+keep_environment =
+log_file_path = /tmp/exim-%slog
+begin routers
+all:
+  driver = manualroute
+  domains = !+local_domains
+  transport = smtp
+  route_list = * 127.0.0.2 byname
+  self = send
+  same_domain_copy_routing = yes
+begin transports
+smtp:
+  driver = smtp
+  hosts_avoid_tls = *
+  hosts_try_fastopen =
+begin retry
+* * F,1s,1s
+CF
+  sed -i '1i domainlist local_domains =' "$1/etc/exim4/exim4.conf"
+  cat >"$1/mta.sh" <<'SH'
+export SENDMAIL=/usr/sbin/exim4
+SH
+}
+configure_sendmail() {
+  cat >"$1/etc/mail/test.mc" <<'CF'
+include(`/usr/share/sendmail/cf/m4/cf.m4')dnl
+OSTYPE(`debian')dnl
+DOMAIN(`debian-mta')dnl
+define(`confDOMAIN_NAME', `mta.relay.test')dnl
+define(`SMART_HOST', `smtp:[127.0.0.2]')dnl
+define(`confTO_QUEUERETURN', `1s')dnl
+define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
+define(`confDONT_PROBE_INTERFACES', `True')dnl
+define(`confDONT_BLAME_SENDMAIL', `groupwritabledirpathsafe,assumesafechown')dnl
+FEATURE(`nocanonify')dnl
+FEATURE(`accept_unresolvable_domains')dnl
+undefine(`ALIAS_FILE')dnl
+MAILER(`local')dnl
+MAILER(`smtp')dnl
+CF
+  printf 'hosts\tfiles\naliases\tfiles\n' >"$1/etc/mail/service.switch"
+  chroot "$1" sh -c 'm4 /etc/mail/test.mc >/etc/mail/sendmail.cf'
+  cat >"$1/mta.sh" <<'SH'
+mkdir -p /var/spool/mqueue /var/run/sendmail /var/lib/sendmail/host_status
+export SENDMAIL="/usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -odi"
+SH
+}
+configure_opensmtpd() {
+  cat >"$1/etc/smtpd.conf" <<'CF'
+listen on socket
+queue ttl 20s
+bounce warn-interval 5s
+action "out" relay host smtp://127.0.0.2
+match from any for any action "out"
+CF
+  echo mta.relay.test >"$1/etc/mailname"
+  cat >"$1/mta.sh" <<'SH'
+echo mta.relay.test > /etc/mailname
+smtpd -d -v >/tmp/smtpd.log 2>&1 &
+sleep 2
+SH
+}
+configure_dma() {
+  mkdir -p "$1/etc/dma"
+  printf 'SMARTHOST 127.0.0.2\nMAILNAME mta.relay.test\n' >"$1/etc/dma/dma.conf"
+  echo : >"$1/mta.sh"
+}
+configure_nullmailer() {
+  mkdir -p "$1/etc/nullmailer"
+  echo "127.0.0.2 smtp --port=25" >"$1/etc/nullmailer/remotes"
+  echo mta.relay.test >"$1/etc/nullmailer/me"
+  echo 5 >"$1/etc/nullmailer/pausetime"
+  cat >"$1/mta.sh" <<'SH'
+nullmailer-send >/tmp/nullmailer.log 2>&1 &
+sleep 1
+SH
+}
+
+# One mail a case. Its Message-ID names the case, so that the bounce tells it.
+submit='
+send() { # case sender recipients…
+  name=$1; from=$2; shift 2
+  { printf "From: Shop <shop@app.test>\nTo: %s\nSubject: Your order\n" "$1"
+    printf "Message-ID: <case.%s@app.test>\nDate: Mon, 02 Mar 2026 00:00:00 +0000\n\nHello,\nyour order is on its way.\n" "$name"
+  } | ${SENDMAIL:-/usr/sbin/sendmail} ${FLAGS:-} -f "$from" "$@" || true
+}
+for c in unknown bare full disabled policy content; do send $c return@app.test $c@dest.test; done
+send two return@app.test unknown@dest.test full@dest.test
+send sender sender-return@app.test ok@dest.test
+send later return@app.test later@dest.test
+'
+
+for mta; do
+  root=$work/$mta
+  if [ ! -d "$root" ]; then
+    cp -a "$base" "$root"
+    printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+    chmod +x "$root/usr/sbin/policy-rc.d"
+    echo mta.relay.test >"$root/etc/mailname"
+    cp /etc/resolv.conf "$root/etc/resolv.conf"
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq --no-install-recommends ${package[$mta]} >"$work/$mta.log" 2>&1 ||
+      echo "$mta: some package did not configure itself, which matters little here" >&2
+  fi
+  printf '127.0.0.1 localhost mta.relay.test\n' >"$root/etc/hosts"
+  : >"$root/etc/resolv.conf"
+  configure_$mta "$root"
+  { cat "$root/mta.sh"; echo "$submit"; echo 'sleep "${WAIT:-30}"'; } >"$root/all.sh"
+  unshare --net --pid --fork --kill-child --mount --uts bash -c "
+    ip link set lo up
+    hostname mta.relay.test
+    '$work/destination' -dir '$here' -name '$mta' &
+    mount -t proc proc '$root/proc'
+    mount --bind /dev '$root/dev'
+    sleep 1
+    exec chroot '$root' bash /all.sh
+  " || echo "$mta: ended with $?" >&2
+  ls "$here" | grep -c "^$mta-" || true
+done
