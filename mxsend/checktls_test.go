@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,5 +201,62 @@ func TestCertificateUntil(t *testing.T) {
 			l := checkCertificate(tls.ConnectionState{Version: tls.VersionTLS12, PeerCertificates: []*x509.Certificate{until(60)}, VerifiedChains: tc.chains}, now)
 			checkIs(t, l, tc.severity, tc.want, "TLS 1.2")
 		})
+	}
+}
+
+// Everything at once, in the order of the way of mail, over real DNS.
+func TestCheckTheWholeWay(t *testing.T) {
+	cluster := mxtest.NewCluster(t, mxtest.Config{})
+	dns := cluster.DNS()
+	key, err := dkim.GenerateKey(dkim.RSA2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := dkim.Record(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns.SetTXT("s1._domainkey.shop.test", record)
+	dns.SetTXT("_dmarc.shop.test", "v=DMARC1; p=reject; rua=mailto:dmarc@shop.test")
+	dns.SetTXT("bounce.shop.test", "verification=1", "v=spf1 include:_spf.shop.test -all")
+	dns.SetTXT("_spf.shop.test", "v=spf1 a:out.shop.test mx:bounce.shop.test ~all")
+	dns.SetAddress("out.shop.test", "10.0.0.11", "10.0.0.12", "10.0.0.21")
+	dns.SetMX("bounce.shop.test", mxtest.MX{Preference: 10, Host: "in.shop.test"})
+	dns.SetAddress("in.shop.test", "10.0.0.22")
+	signer, err := dkim.NewSigner(dkim.Config{Domain: "shop.test", Keys: []dkim.Key{{Selector: "s1", Signer: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := checkCluster(t, cluster, func(c *Config) {
+		c.Signer = signer
+		c.Check = CheckConfig{FromDomains: []string{"Shop.test", "news.shop.test"}, ReturnPathDomain: "bounce.shop.test",
+			NameServers: []string{cluster.DNSAddr()}}
+		for _, ip := range []string{"10.0.0.11", "10.0.0.12", "10.0.0.21", "10.0.0.22"} {
+			c.Check.OutboundIPs = append(c.Check.OutboundIPs, netip.MustParseAddr(ip))
+		}
+	})
+	var got []string
+	for _, l := range p.Lines {
+		got = append(got, l.Severity.String()+" "+string(l.Topic)+" "+l.Subject)
+	}
+	want := []string{
+		"ok dns mail.test",
+		"ok relay p1.mail.test 10.0.0.11:25", "ok tls p1.mail.test 10.0.0.11:25", "ok extensions p1.mail.test 10.0.0.11:25",
+		"ok relay p2.mail.test 10.0.0.12:25", "ok tls p2.mail.test 10.0.0.12:25", "ok extensions p2.mail.test 10.0.0.12:25",
+		"ok signer s1._domainkey.shop.test",
+		"ok return path bounce.shop.test",
+		"ok spf bounce.shop.test", "ok spf 10.0.0.11", "ok spf 10.0.0.12", "ok spf 10.0.0.21", "ok spf 10.0.0.22",
+		"warning ptr 10.0.0.11", "warning ptr 10.0.0.12", "warning ptr 10.0.0.21", "warning ptr 10.0.0.22",
+		"ok dmarc shop.test", "ok alignment shop.test", "ok alignment shop.test",
+		"ok dmarc news.shop.test", "ok alignment news.shop.test", "ok alignment news.shop.test",
+	}
+	// Relays of one preference come in an order that the resolver draws.
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s", p)
+	}
+	if n := len(cluster.Ledger().Mails()); n > 0 {
+		t.Errorf("%d mails were sent", n)
 	}
 }

@@ -17,7 +17,7 @@ func (c *conn) connect(ctx context.Context) *Error {
 	c.client.mu.Lock()
 	addresses, port := c.relay.addresses, c.relay.port
 	c.client.mu.Unlock()
-	ctx, cancel := context.WithCancel(ctx)
+	dialling, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan dialled, len(addresses))
 	next := time.NewTimer(0)
@@ -32,7 +32,7 @@ func (c *conn) connect(ctx context.Context) *Error {
 			a := netip.AddrPortFrom(addresses[started], uint16(port))
 			started++
 			next.Reset(slowDial)
-			go func() { results <- c.client.dial(ctx, a) }()
+			go func() { results <- c.client.dial(dialling, a) }()
 		case d := <-results:
 			ended++
 			if d.err != nil {
