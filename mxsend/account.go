@@ -36,7 +36,7 @@ func (c *Client) opened(cn *conn) bool {
 		k.ramp = 0 // it was for the credential's sake
 	}
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
-	r.pool.reached = true
+	c.reached(r.pool)
 	cn.lockStep = cn.lockStep || r.lockStep
 	cn.state, cn.idleSince = connReady, now
 	cn.since = now
@@ -52,6 +52,19 @@ func (c *Client) opened(cn *conn) bool {
 	cn.signal()
 	c.dispatch(now)
 	return true
+}
+
+// reached: a relay of the pool is usable, so mailings need not feel their way.
+func (c *Client) reached(p *pool) {
+	if p.reached {
+		return
+	}
+	p.reached = true
+	for _, l := range c.lanes {
+		for r := range l.runs {
+			r.wakePuller()
+		}
+	}
 }
 
 func lacks(x *smtpwire.Extensions) (n need) {

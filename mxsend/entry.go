@@ -51,12 +51,12 @@ type entry struct {
 
 // A rcpt is a recipient's state between transactions.
 type rcpt struct {
-	mailbox smtpwire.Mailbox
-	settled bool
-	paused  bool   // until the next round
-	refused bool   // by one relay that may have meant this client
-	resent  bool   // after doubt: whatever comes now, the first copy may be there
-	last    *Error // why it is still pending
+	mailbox  smtpwire.Mailbox
+	settled  bool
+	paused   bool   // until the next round
+	refusals int    // by relays that may have meant this client
+	resent   bool   // after doubt: whatever comes now, the first copy may be there
+	last     *Error // why it is still pending
 }
 
 // oneResult is the memory of the common receipt, in one piece.

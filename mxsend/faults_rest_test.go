@@ -2,9 +2,8 @@ package mxsend
 
 import "github.com/cenkalti/backoff/v4"
 
-var faultsRelays []fault
-var faultsF []fault
-
 func noRetry(cfg *Config, _ []*testRelay) {
-	cfg.Retry = func() backoff.BackOff { return &backoff.StopBackOff{} }
+	cfg.Retry = noRetryNow
 }
+
+func noRetryNow() backoff.BackOff { return &backoff.StopBackOff{} }

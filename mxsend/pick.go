@@ -138,6 +138,11 @@ func pick(cs []candidate, w *want) choice {
 		return none
 	}
 	open := -1
+	if how == placeSlot && idle >= 0 && w.mayOpen && cs[best].mayGrow() {
+		// It gets by on slots, where others have connections to spare: without one
+		// more its messages would take longer, and its share be smaller.
+		open = best
+	}
 	if how == placeOpen {
 		open = best
 		if idle < 0 {
@@ -193,8 +198,8 @@ func (c *candidate) placement(w *want) placement {
 		switch {
 		case c.idle > 0 && room && c.busy < c.limit:
 			return placeIdle
-		case c.slots > 0:
-			return placeSlot
+		case c.slots > c.fastSlots || c.slots > 0 && room:
+			return placeSlot // behind Transactional it makes the connection one of Bulk's
 		case canOpen && c.bulkConns+c.dialing < c.bulkLimit:
 			return placeOpen
 		}
@@ -209,6 +214,12 @@ func (c *candidate) placement(w *want) placement {
 		return placeSlot
 	}
 	return placeNone
+}
+
+// mayGrow says whether a connection more would be within the limits, and none
+// is being opened.
+func (c *candidate) mayGrow() bool {
+	return c.dialing == 0 && c.ramp == 0 && c.conns < c.limit && c.bulkConns < c.bulkLimit
 }
 
 // before orders by load for the weight; equals by credit.

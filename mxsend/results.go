@@ -85,17 +85,18 @@ func (c *Client) dispose(e *entry, i int, d disposition, r *relay, err *Error, n
 			to.paused = true // 4yz: another relay once, then rounds
 		}
 	case confirm:
-		confirmed := to.refused || !r.pool.othersUsable(r, now)
-		to.refused = true
+		to.refusals++
 		e.avoidRelay(r)
 		switch {
-		case !confirmed:
-		case r.health.believable():
+		case to.refusals == 1 && r.pool.othersUsable(r, now):
+		case to.refusals > 2 && r.health.believable():
 			c.reject(e, i, r, err)
 		default:
-			// Two relays refuse, or the only one, and neither shows that it means
-			// the mail: rather wait than lose a mailing to a wrong access rule.
+			// Two relays refuse, or the only one. Whether they mean the mail shows
+			// in what they say to others meanwhile, so it waits a round: rather that
+			// than lose a mailing to a wrong access rule.
 			err.Err = ErrRelayRefused
+			to.refusals = max(to.refusals, 2)
 			to.paused = true
 		}
 	case afterPause:
@@ -138,11 +139,11 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 			c.after(func() { f(name) })
 		}
 	}
-	took := now.Sub(t.start)
-	if r.latency == 0 {
-		r.latency = took
+	r.timed(now.Sub(t.start), t.lane)
+	if t.lane == Bulk && r.climbing() && r.tighten(now) {
+		c.applyWeights(r.pool)
+		return
 	}
-	r.latency += (took - r.latency) / 8
 	if r.ease(now) {
 		c.applyWeights(r.pool)
 	}
@@ -175,6 +176,26 @@ func (c *Client) blame(r *relay, now time.Time, err *Error) {
 	}
 	s := r.health.fail(now, false, !r.pool.othersUsable(r, now), rand.Float64())
 	c.carryOut(s, r, now, err)
+}
+
+// timed takes in how long a transaction took, MAIL to the reply to the final dot.
+func (r *relay) timed(took time.Duration, lane Lane) {
+	r.latencies[lane-Transactional].add(took)
+	if r.latency == 0 {
+		r.latency, r.calm = took, took
+	}
+	r.latency += (took - r.latency) / 8
+	// The calm latency follows downwards at once, and upwards slowly: what lasts
+	// for some hundred transactions is what the relay is like.
+	r.calm = min(took, r.calm+r.calm/256+1)
+}
+
+// climbing says whether the relay takes much longer than it used to, as Postfix
+// does on purpose when mail comes in faster than its queue manager takes it
+// (in_flow_delay).
+func (r *relay) climbing() bool {
+	const much = 500 * time.Millisecond
+	return r.latency > much && r.latency > 4*r.calm
 }
 
 // tighten leaves Bulk fewer connections to a relay that shows strain; ease gives

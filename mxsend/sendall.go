@@ -15,7 +15,8 @@ import (
 //
 // While no relay is usable it pulls nothing and holds what it has, until one
 // returns or ctx ends: a mailing is not burnt by an outage. When ctx ends, every
-// message that was pulled is still yielded. Breaking out of the loop stops the
+// message that was pulled is still yielded; when the Client is closed, one more
+// is, NotAttempted with ErrClosed, and none after it. Breaking out of the loop stops the
 // pulling and cancels what is not yet committed; the outcomes go to
 // Config.Observer. In either case SendAll returns when the sequence has returned
 // from the pull under way, so a sequence that waits should end with ctx, too.
@@ -53,6 +54,9 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[*Message]) iter.
 				r.leave(e)
 			}
 			if ended && len(batch) == 0 {
+				if r.panicked != nil {
+					panic(r.panicked) // in the caller's goroutine, as if it ran the sequence
+				}
 				return
 			}
 			if len(batch) == 0 {
@@ -76,6 +80,7 @@ type run struct {
 	inFlight int // pulled and not yet yielded
 	octets   int64
 	pulled   bool // all there is
+	panicked any  // the sequence's panic
 }
 
 func (e *entry) result() Result {
@@ -123,8 +128,9 @@ func notify(c chan struct{}) {
 // connections.
 func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 	defer func() {
+		p := recover()
 		r.mu.Lock()
-		r.pulled = true
+		r.pulled, r.panicked = true, p
 		r.mu.Unlock()
 		notify(r.news)
 	}()
@@ -143,6 +149,7 @@ func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 	defer signers.Wait()
 	defer close(work)
 	for m := range messages {
+		closed := r.client.isClosed() // then this message says so, and is the last
 		r.mu.Lock()
 		r.inFlight++
 		r.mu.Unlock()
@@ -151,10 +158,16 @@ func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 		} else {
 			r.submit(ctx, m)
 		}
-		if !r.mayPull(ctx) {
+		if closed || !r.mayPull(ctx) {
 			return
 		}
 	}
+}
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }
 
 // submit takes in a message that was pulled.

@@ -33,11 +33,12 @@ type RelayStats struct {
 	InFlight    int                // messages on its connections
 	Outcomes    map[Outcome]uint64 // recipients that it gave their outcome, Accepted and Rejected
 	Ejections   uint64
-	OutUntil    time.Time     // zero unless it is put out or cooling down
-	Reason      string        // why it last failed; empty where it is well
-	Latency     time.Duration // smoothed: MAIL to the reply to the final dot
-	LockStep    bool          // it is not sent commands in groups
-	Extensions  []string      // EHLO keywords of the last connection
+	OutUntil    time.Time                               // zero unless it is put out or cooling down
+	Reason      string                                  // why it last failed; empty where it is well
+	Latency     time.Duration                           // smoothed: MAIL to the reply to the final dot
+	Latencies   struct{ Transactional, Bulk Histogram } // the same, one by one, since New
+	LockStep    bool                                    // it is not sent commands in groups
+	Extensions  []string                                // EHLO keywords of the last connection
 }
 
 // Stats returns a snapshot.
@@ -82,6 +83,7 @@ func (r *relay) stats(now time.Time) RelayStats {
 		Outcomes: outcomes(r.outcomes), Ejections: r.ejections, Latency: r.latency,
 		LockStep: r.lockStep, Extensions: r.extensions,
 	}
+	s.Latencies.Transactional, s.Latencies.Bulk = r.latencies[0], r.latencies[1]
 	if now.Before(k.notBefore) {
 		s.OutUntil = k.notBefore
 	}

@@ -145,6 +145,16 @@ func errLongLine() error {
 	return fmt.Errorf("%w: reply line of more than %d octets", ErrProtocol, MaxReplyLine)
 }
 
+// errNoReply shows the beginning of what is no reply ("SSH-2.0-…"), unless the
+// line may hold an address.
+func errNoReply(line []byte) error {
+	const most = 32
+	if bytes.IndexByte(line, '@') >= 0 {
+		return fmt.Errorf("%w: not a reply, and with an address in it", ErrProtocol)
+	}
+	return fmt.Errorf("%w: not a reply: %q", ErrProtocol, line[:min(len(line), most)])
+}
+
 // parseReplyLine splits a line into code, whether it is the last of its reply,
 // and text (RFC 5321 §4.2: three digits, then space, hyphen or nothing).
 func parseReplyLine(line []byte) (code int, last bool, text []byte, err error) {
@@ -161,8 +171,7 @@ func parseReplyLine(line []byte) (code int, last bool, text []byte, err error) {
 		return 0, false, nil, fmt.Errorf("%w: NUL or bare CR in a reply", ErrProtocol)
 	}
 	if bad {
-		const most = 32
-		return 0, false, nil, fmt.Errorf("%w: not a reply: %q", ErrProtocol, line[:min(len(line), most)])
+		return 0, false, nil, errNoReply(line)
 	}
 	return code, line[3] == ' ', line[4:], nil
 }

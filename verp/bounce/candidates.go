@@ -151,22 +151,13 @@ func scanCandidates(text string) []*candidate {
 				end(pos)
 				current, from = c, pos+after
 			} else if !strong && len(c.segments) == 0 && current == nil {
-				c.segments = append(c.segments, paragraphAt(text, pos))
+				c.segments = append(c.segments, text[pos:min(len(text), pos+maxSegment)])
 			}
 		}
 		pos = next
 	}
 	end(len(text))
 	return all
-}
-
-// paragraphAt returns the text from the line at pos to the next empty line.
-func paragraphAt(text string, pos int) string {
-	text = text[:min(len(text), pos+maxSegment)]
-	if i := strings.Index(text[pos:], "\n\n"); i >= 0 {
-		return text[pos : pos+i]
-	}
-	return text[pos:]
 }
 
 // lineAddress finds the address in a line, the index behind it or, where a

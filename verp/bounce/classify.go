@@ -11,7 +11,7 @@ type facts struct {
 
 // finish derives what was not said: code, status, action, category.
 func finish(r *Recipient, f facts) {
-	r.Diagnostic = bounded(strings.Join(strings.Fields(r.Diagnostic), " "))
+	r.Diagnostic = bounded(strings.ToValidUTF8(strings.Join(strings.Fields(r.Diagnostic), " "), "?"))
 	if r.Code == 0 {
 		r.Code = findCode(r.Diagnostic)
 	}
@@ -66,6 +66,11 @@ func betterStatus(own, quoted string) string {
 // others note it.
 func stageOf(text string) string {
 	t := strings.ToUpper(text)
+	if strings.Contains(t, ">>> DATA") && strings.Contains(t, "... USER UNKNOWN") {
+		// Sendmail pipelines: what it shows below DATA answers RCPT, and this is
+		// what it says itself of a 550 there.
+		return "RCPT"
+	}
 	for _, s := range [...]struct{ words, stage string }{
 		{"END OF DATA", "DATA"}, {"DATA COMMAND", "DATA"}, {">>> DATA", "DATA"}, {"SMTP COMMAND\nDATA", "DATA"}, {"[DATA]", "DATA"}, {"AFTER DATA", "DATA"}, {"TEXT COMMAND", "DATA"},
 		{"RCPT TO", "RCPT"}, {"[RCPT_TO]", "RCPT"}, {"RCPT COMMAND", "RCPT"},
@@ -98,7 +103,8 @@ func categorize(r *Recipient, f facts) (Category, string) {
 	if words == Undetermined {
 		words, evidence = matchText(r.Diagnostic, false)
 	}
-	if words == Undetermined && f.context != "" {
+	quoted := words != Undetermined // in the reply itself, not in the notice around it
+	if !quoted && f.context != "" {
 		words, evidence = matchText(f.context, true)
 	}
 	// A reply to MAIL FROM is about the sender, whatever it says.
@@ -116,7 +122,7 @@ func categorize(r *Recipient, f facts) (Category, string) {
 		return givenUp(r, words, evidence)
 	}
 	if c, ok := categoryOfStatus(r.Status); ok {
-		if refineStatus(c, words, r.Status) {
+		if quoted && refineStatus(c, words, r.Status) {
 			return words, evidence
 		}
 		return c, "status " + r.Status
@@ -157,6 +163,9 @@ func refineStatus(c, words Category, status string) bool {
 			return true
 		}
 		return c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
+	case ExpiredInQueue:
+		// X.4.1 and X.4.7 of class 5 are also given to what was refused.
+		return status[0] == '5' && words != Network
 	case Disabled:
 		return words == MailboxUnknown || words == MailboxFull || words == Filtered
 	case Policy:
