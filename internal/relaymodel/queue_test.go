@@ -289,6 +289,7 @@ func FuzzQueue(f *testing.F) {
 	f.Add([]byte("a relay has a long memory"))
 	f.Add([]byte{3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43, 3, 7, 11, 15, 19, 23, 27, 201, 3, 7, 11, 15, 19, 255})
 	f.Fuzz(func(t *testing.T, ops []byte) {
+		ops = ops[:min(len(ops), 200)]
 		p := DefaultParams()
 		p.ActiveLimit, p.RecipientLimit, p.QueueLifetime, p.MaximalBackoff = 3, 5, 20*time.Minute, 10*time.Minute
 		p.Transports[0].ProcessLimit, p.Transports[0].Recipients = 2, 2
