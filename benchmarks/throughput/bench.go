@@ -100,7 +100,7 @@ type result struct {
 
 // has says whether the sink of a case is to be had.
 func (b *bench) has(c benchCase) bool {
-	return c.sink == minimal || c.sink == smtpSink && b.smtpSink != nil || c.sink == realPostfix && b.postfix != nil
+	return c.sink == minimal || c.sink == testRelay || c.sink == smtpSink && b.smtpSink != nil || c.sink == realPostfix && b.postfix != nil
 }
 
 // measure has every peer do the job of a case in turn, as many rounds as asked,
@@ -141,13 +141,13 @@ func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, 
 func (b *bench) calibrate(ctx context.Context, c benchCase, s *stage, p peers.Peer) (int, error) {
 	// Enough that the opening of the connections does not show.
 	const enough, most = 40, 400_000
-	for n := 4 * c.connections; ; n = min(most, n*8) {
+	for n := 4 * c.connections; ; n = min(most, n*6) {
 		progress("%s: calibrating %s", c.name(), p.Name)
 		m, err := b.once(ctx, c, s, p, n)
 		if err != nil {
 			return 0, err
 		}
-		if m.figure.Elapsed > c.run/8 || n == most {
+		if m.figure.Elapsed > c.run/3 || n == most {
 			return min(most, max(n, enough*c.connections, int(m.rate()*c.run.Seconds()))), nil
 		}
 	}

@@ -1,6 +1,7 @@
 // Throughput measures how fast mail is submitted: this library beside Postfix's
 // smtp-source, net/smtp, go-smtp's client, go-mail and nodemailer's pool, all in
-// one run, into the cheapest sink there can be, smtp-sink and real Postfix. Each
+// one run, into the cheapest sink there can be, smtp-sink,
+// a relay of mxtest and real Postfix. Each
 // peer is a process of its own, and so is the sink; runs alternate, and what is
 // shown are medians. Every mail that a peer says was accepted is counted at the
 // sink, and a run whose count is off is void.
@@ -40,13 +41,17 @@ func main() {
 
 // Words that make this program another of its processes.
 const (
-	beSink = "be-sink"
-	bePeer = "be-peer"
+	beSink   = "be-sink"
+	beRelays = "be-relays"
+	bePeer   = "be-peer"
 )
 
 func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == beSink {
 		return sink.Main(os.Stdin, os.Stdout)
+	}
+	if len(os.Args) > 1 && os.Args[1] == beRelays {
+		return serveRelays(os.Stdin, os.Stdout)
 	}
 	if len(os.Args) > 2 && os.Args[1] == bePeer {
 		return peers.Main(ctx, os.Args[2], os.Stdout)
