@@ -26,8 +26,9 @@ type benchCase struct {
 
 // The sinks.
 const (
-	minimal  = "minimal sink"
-	smtpSink = "smtp-sink"
+	minimal     = "minimal sink"
+	smtpSink    = "smtp-sink"
+	realPostfix = "Postfix (discard)"
 )
 
 func (c benchCase) name() string {
@@ -69,5 +70,8 @@ func cases(o options) []benchCase {
 		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
 		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
 		{smtpSink, 1, 4 * kib, time.Millisecond, run},
+		{realPostfix, 10, 4 * kib, 0, 2 * run},
+		{realPostfix, 50, 4 * kib, 0, 2 * run},
+		{realPostfix, 10, 64 * kib, 0, 2 * run},
 	}
 }

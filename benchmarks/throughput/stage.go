@@ -12,17 +12,29 @@ import (
 // A stage is a sink with the case's round-trip time in front of it.
 type stage struct {
 	address string
-	totals  func() (sink.Totals, error)
-	proxy   *proxy.Proxy
-	trip    time.Duration // what a round trip really takes; zero: not measured
+	// totals returns the sink's counts; one that counts with a delay waits until
+	// it has as many mails as are to be expected, for a while.
+	totals func(expected int64) (sink.Totals, error)
+	proxy  *proxy.Proxy
+	trip   time.Duration // what a round trip really takes; zero: not measured
 }
 
 func (b *bench) stage(c benchCase) (*stage, error) {
-	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
-	if c.sink == smtpSink {
+	s := &stage{}
+	switch c.sink {
+	case minimal:
+		s.address = b.minimal.Address
+		s.totals = func(int64) (sink.Totals, error) { return b.minimal.Totals() }
+	case smtpSink:
 		s.address = b.smtpSink.Address
-		s.totals = func() (sink.Totals, error) {
+		s.totals = func(int64) (sink.Totals, error) {
 			n, err := b.smtpSink.Accepted()
+			return sink.Totals{Accepted: int64(n)}, err
+		}
+	case realPostfix:
+		s.address = b.postfix.Address
+		s.totals = func(expected int64) (sink.Totals, error) {
+			n, err := b.postfix.AwaitDelivered(int(expected), 30*time.Second)
 			return sink.Totals{Accepted: int64(n)}, err
 		}
 	}
@@ -35,8 +47,8 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	}
 	direct := s.totals
 	s.address = s.proxy.Address
-	s.totals = func() (sink.Totals, error) {
-		t, err := direct()
+	s.totals = func(expected int64) (sink.Totals, error) {
+		t, err := direct(expected)
 		t.Turns = s.proxy.Turns()
 		return t, err
 	}

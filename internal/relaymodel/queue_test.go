@@ -340,6 +340,44 @@ func FuzzQueue(f *testing.F) {
 	})
 }
 
+// While mail waits for a destination that could not be reached, the fallback's session is used again without another try.
+func TestConnectionCacheOnDemand(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		p := DefaultParams()
+		p.Fallback, p.ConnectionCache = true, on
+		direct := 0
+		q := New(p)
+		for m := range int32(2000) {
+			q.Submit(0, m, false, []Recipient{{Dest: 0, Ref: m}})
+		}
+		var running []int32
+		for now := Time(0); ; now += 10 * time.Millisecond {
+			for {
+				a, ok := q.Next()
+				if !ok {
+					break
+				}
+				if a.Kind == Attempt {
+					running = append(running, a.Job)
+					if a.Direct {
+						direct++
+					}
+				}
+			}
+			if len(running) == 0 {
+				break
+			}
+			job := running[0]
+			running = running[1:]
+			q.Finish(now, job, []Class{Done}, Success, true)
+		}
+		// Postfix was seen to take 1965 of 2000 mails of a burst straight to the graveyard.
+		if on && (direct < 1900 || direct == 2000) || !on && direct != 0 {
+			t.Errorf("cache %v: %d of 2000 mails went straight to the fallback", on, direct)
+		}
+	}
+}
+
 func ExampleQueue() {
 	q := New(DefaultParams())
 	q.Submit(0, 7, false, []Recipient{{Dest: 0, Ref: 1}})

@@ -100,14 +100,15 @@ func bubble(t *testing.T, cfg mxtest.Config, f func(t *testing.T, c *mxtest.Clus
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Memory = true
 		c := mxtest.NewCluster(t, cfg)
-		session := client(t, c, c.Primary(0))
 		n := 0
 		f(t, c, func(to ...string) mxtest.Mail {
 			n++
 			id := strings.Repeat("i", n)
+			session := client(t, c, c.Primary(0))
 			if err := send(session, "b@app.test", mail(id, to...), to...); err != nil {
 				t.Fatal(err)
 			}
+			session.Quit()
 			synctest.Wait()
 			return c.Ledger().Find(id + "@app.test")[0]
 		})
@@ -208,7 +209,7 @@ func TestDelayWarning(t *testing.T) {
 			t.Fatalf("got %+v, want one warning", notes)
 		}
 		text := string(notes[0].Content)
-		for _, want := range []string{"Subject: Delayed Mail (still being retried)\r\n", "Action: delayed\r\n", "Will-Retry-Until: Thu, 6 Jan 2000 00:00:00 +0000 (UTC)\r\n",
+		for _, want := range []string{"Subject: Delayed Mail (still being retried)\r\n", "Action: delayed\r\n", "Will-Retry-Until: Thu,  6 Jan 2000 00:00:00 +0000 (UTC)\r\n",
 			"more than 4 hour(s)", "until it is 5 day(s) old", "Content-Type: message/global-headers\r\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the warning lacks %q:\n%s", want, text)
@@ -262,6 +263,26 @@ func TestDuplicatesByMessageID(t *testing.T) {
 		}
 		if got := len(c.Ledger().Find("<same@app.test>")); got != 2 {
 			t.Errorf("got %d mails, want 2", got)
+		}
+	})
+}
+
+// What a stopped relay was doing comes to be when it is started again.
+func TestStoppedRelayDeliversNothing(t *testing.T) {
+	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("slow.test").Tarpit(time.Minute)
+		m := send("u@slow.test")
+		c.Primary(0).Stop()
+		if err := c.WaitIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if to := first(c, m); to.Place != mxtest.Queued {
+			t.Errorf("stopped: got %+v", to)
+		}
+		c.Primary(0).Start()
+		if to := first(c, m); to.Place != mxtest.Delivered {
+			t.Errorf("started: got %+v", to)
 		}
 	})
 }

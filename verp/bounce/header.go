@@ -93,9 +93,11 @@ func (h header) has(name string) bool {
 	return false
 }
 
-// decoded returns get with encoded words (RFC 2047) decoded where possible.
+// decoded returns the start of get with encoded words (RFC 2047) decoded where
+// possible.
 func (h header) decoded(name string) string {
 	v := h.get(name)
+	v = v[:min(len(v), maxSubject)]
 	if !strings.Contains(v, "=?") {
 		return v
 	}

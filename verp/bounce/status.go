@@ -58,7 +58,7 @@ func findCode(text string) int {
 		if i > 0 && (isWordByte(text[i-1]) || strings.IndexByte(".-/@+:,=[", text[i-1]) >= 0 && !(text[i-1] == ':' && (i < 2 || !isDigit(text[i-2]))) && !(text[i-1] == '[' || text[i-1] == '=')) {
 			continue
 		}
-		if text[i+1] > '7' || text[i+1] < '0' || !isDigit(text[i+2]) {
+		if d := text[i+1]; d < '0' || d > '5' && d != '7' || !isDigit(text[i+2]) { // 571 is in use; 465 and 587 are ports
 			continue
 		}
 		if i+3 < len(text) && (isWordByte(text[i+3]) || strings.IndexByte("./@%", text[i+3]) >= 0 && !(text[i+3] == '.' && (i+4 == len(text) || !isDigit(text[i+4])))) {
