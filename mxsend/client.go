@@ -204,6 +204,13 @@ func (c *Client) unlock() {
 	}
 }
 
+// recovered makes an error of a panic in the user's code.
+func recovered(what string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s panicked: %T", what, p)
+	}
+}
+
 // protect calls into the user's code; a panic there is logged and ends nothing.
 func (c *Client) protect(f func()) {
 	defer func() {

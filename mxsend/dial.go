@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -66,11 +65,7 @@ type dialled struct {
 
 // dial connects to one address within Limits.Connect.
 func (c *Client) dial(ctx context.Context, a netip.AddrPort) (d dialled) {
-	defer func() {
-		if p := recover(); p != nil {
-			d = dialled{err: fmt.Errorf("Config.Dial panicked: %T", p)}
-		}
-	}()
+	defer recovered("Config.Dial", &d.err)
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limits.Connect)
 	defer cancel()
 	d.address = net.JoinHostPort(a.Addr().String(), strconv.Itoa(int(a.Port())))

@@ -181,7 +181,13 @@ func (c *Client) failStuck(l *lane, e *entry) {
 }
 
 // nextRound returns the wait before an entry's next round; backoff.Stop: none.
-func (c *Client) nextRound(e *entry) time.Duration {
+func (c *Client) nextRound(e *entry) (wait time.Duration) {
+	defer func() {
+		if p := recover(); p != nil { // Config.Retry's: there are no more rounds then
+			c.log(levelWarn, "Config.Retry panicked", "panic", fmt.Sprintf("%T", p))
+			wait = backoff.Stop
+		}
+	}()
 	if e.rounds == nil {
 		e.rounds = c.cfg.Retry()
 		e.rounds.Reset()

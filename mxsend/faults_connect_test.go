@@ -12,6 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+	"github.com/emersion/go-sasl"
+
 	"github.com/mxsend/go-mxsend/internal/memnet"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
@@ -169,7 +172,41 @@ var faultsA = []fault{
 			s.t.Errorf("%d accepted of 10", got)
 		}
 	}},
+	panics("E8/Dial", Deferred, func(cfg *Config, _ []*testRelay) {
+		cfg.Dial = func(context.Context, string, string) (net.Conn, error) { panic("Dial") }
+	}),
+	panics("E8/Auth", Deferred, both(secured, func(cfg *Config, _ []*testRelay) {
+		cfg.Auth = func() sasl.Client { panic("Auth") }
+	})),
+	panics("E8/Resolver", NotAttempted, func(cfg *Config, _ []*testRelay) { cfg.Resolver = panickingResolver{} }),
+	panics("E8/Retry", Deferred, func(cfg *Config, rs []*testRelay) {
+		cfg.Retry = func() backoff.BackOff { panic("Retry") }
+		rs[0].answer = answer("RCPT", "450 4.2.0 later")
+	}),
+	panics("E8/AllowRecipient", Rejected, func(cfg *Config, _ []*testRelay) {
+		cfg.AllowRecipient = func(string) bool { panic("AllowRecipient") }
+	}),
+	panics("E8/Signer", NotAttempted, func(cfg *Config, _ []*testRelay) {
+		cfg.Signer = signerFunc(func() ([]byte, error) { panic("Signer") })
+	}),
 }
+
+// panics is a callback that panics: the message has its outcome all the same.
+func panics(name string, want Outcome, change func(*Config, []*testRelay)) fault {
+	return fault{name: name, change: change, run: func(s *testSetup) {
+		for i := range 2 {
+			r, err := s.send(testMessage(i))
+			s.want(r, want)
+			if !strings.Contains(err.Error(), "panicked") && name != "E8/Retry" && name != "E8/AllowRecipient" {
+				s.t.Errorf("%q does not say that something panicked", err)
+			}
+		}
+	}}
+}
+
+type panickingResolver struct{}
+
+func (panickingResolver) LookupRelays(context.Context, string) (Relays, error) { panic("Resolver") }
 
 func (s *testSetup) conns(i int) int {
 	s.relays[i].mu.Lock()

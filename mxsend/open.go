@@ -241,11 +241,16 @@ func mayBear(name, domain string, patterns []string) bool {
 }
 
 // authenticate runs the SASL exchange of Config.Auth (RFC 4954).
-func (c *conn) authenticate() *Error {
+func (c *conn) authenticate() (failure *Error) {
 	cfg := &c.client.cfg
 	if cfg.Auth == nil {
 		return nil
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			failure = &Error{Stage: StageAuth, Err: fmt.Errorf("Config.Auth panicked: %T", p)}
+		}
+	}()
 	failed := func(err error) *Error { return &Error{Stage: StageAuth, Err: err} }
 	if !c.secured {
 		return failed(errors.New("credentials are sent over verified TLS only"))

@@ -202,9 +202,15 @@ func (c *Client) refresh(p *pool, now time.Time) {
 	go c.lookUp(p)
 }
 
+// resolve asks the Resolver; a panic in it is a lookup that failed.
+func (c *Client) resolve(domain string) (found Relays, err error) {
+	defer recovered("Config.Resolver", &err)
+	return c.cfg.Resolver.LookupRelays(c.ctx, domain)
+}
+
 func (c *Client) lookUp(p *pool) {
 	defer c.goroutines.Done()
-	found, err := c.cfg.Resolver.LookupRelays(c.ctx, p.domain)
+	found, err := c.resolve(p.domain)
 	if err == nil && len(found.Hosts) == 0 {
 		err = ErrNoRelay
 	}

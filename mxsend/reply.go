@@ -41,10 +41,22 @@ func (r Reply) String() string {
 	}
 	if r.Text != "" {
 		const most = 200
-		text := maskAddresses(r.Text)
-		b = strconv.AppendQuoteToASCII(append(b, ' '), text[:min(len(text), most)])
+		text := maskAddresses(r.whole())
+		if len(b) > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendQuoteToASCII(b, text[:min(len(text), most)])
 	}
 	return string(b)
+}
+
+// whole is Text without its last word where that may have been cut: it may be
+// the beginning of an address.
+func (r Reply) whole() string {
+	if len(r.Text) < maxReplyText {
+		return r.Text
+	}
+	return r.Text[:strings.LastIndexAny(r.Text, " \n")+1]
 }
 
 // Format prints the reply as String does, whatever the verb, so that no %+v or
@@ -72,13 +84,14 @@ func maskAddresses(s string) string {
 		for from > 0 && isWord(s[from-1]) {
 			from--
 		}
-		if from > 0 && s[from-1] == '"' { // a quoted local part
-			if open := strings.LastIndexByte(s[:from-1], '"'); open >= 0 {
-				from = open
-			}
+		if from > 0 && s[from-1] == '"' { // a quoted local part; where it begins is anybody's guess
+			from = strings.IndexByte(s, '"')
 		}
 		for to < len(s) && (isWord(s[to]) || s[to] == '@') {
 			to++
+		}
+		if to < len(s) && s[to] == '[' && s[to-1] == '@' { // an address literal
+			to += max(strings.IndexByte(s[to:], ']'), 0) + 1
 		}
 		b.WriteString(s[:from])
 		b.WriteString("…")

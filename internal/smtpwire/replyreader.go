@@ -123,7 +123,7 @@ func (rr *ReplyReader) line() ([]byte, error) {
 			return line, nil
 		}
 		searched = len(have)
-		if searched > MaxReplyLine {
+		if searched > MaxReplyLine+1 { // with a CR whose LF is yet to come
 			return nil, errLongLine()
 		}
 		if rr.start > 0 && len(rr.buf)-rr.end < MaxReplyLine {
