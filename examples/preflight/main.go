@@ -99,6 +99,6 @@ func (o *options) print(w io.Writer, p mxsend.Preflight) error {
 	if !p.OK() {
 		verdict = "not ready to send"
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s: %d errors, %d warnings\n", p, verdict, len(p.Errors()), len(p.Warnings()))
+	_, err := fmt.Fprintf(w, "%s\n%s (errors: %d, warnings: %d)\n", p, verdict, len(p.Errors()), len(p.Warnings()))
 	return err
 }
