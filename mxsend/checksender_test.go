@@ -140,7 +140,7 @@ func TestAlign(t *testing.T) {
 
 func TestCheckFrom(t *testing.T) {
 	signs := func(d ...string) Signer {
-		return signerFunc(func([]byte) ([]byte, error) {
+		return checkSigner(func([]byte) ([]byte, error) {
 			var h strings.Builder
 			for _, d := range d {
 				h.WriteString("DKIM-Signature: v=1; a=rsa-sha256;\r\n d=" + d + "; s=s1; b=\r\n abc=\r\n")
@@ -165,9 +165,9 @@ func TestCheckFrom(t *testing.T) {
 		{"strict", "strict.test", "b.strict.test", signs("mail.strict.test"), []want{{SeverityError, "strict"}, {SeverityError, "strict"}}},
 		{"one of two signatures", "shop.test", "", signs("esp.example", "SHOP.test."), []want{{SeverityOK, "d=esp.example, d=shop.test is aligned"}}},
 		{"no signer", "shop.test", "shop.test", nil, []want{{SeverityOK, ""}, {SeverityWarning, "no Config.Signer"}}},
-		{"signer refuses", "shop.test", "", signerFunc(func([]byte) ([]byte, error) { return nil, errors.New("not for check@shop.test") }), []want{{SeverityError, "is not signed: not for …"}}},
+		{"signer refuses", "shop.test", "", checkSigner(func([]byte) ([]byte, error) { return nil, errors.New("not for check@shop.test") }), []want{{SeverityError, "is not signed: not for …"}}},
 		{"signs nothing", "shop.test", "", signs(), []want{{SeverityError, "adds no DKIM signature"}}},
-		{"malformed", "shop.test", "", signerFunc(func([]byte) ([]byte, error) { return []byte("no field"), nil }), []want{{SeverityError, "malformed"}}},
+		{"malformed", "shop.test", "", checkSigner(func([]byte) ([]byte, error) { return []byte("no field"), nil }), []want{{SeverityError, "malformed"}}},
 		{"side by side", "a.none.test", "", signs("b.none.test"), []want{{SeverityWarning, "not known here"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -161,7 +161,7 @@ func TestCheckSignerRecords(t *testing.T) {
 		{"missing", missing, []Severity{SeverityError}, "s2._domainkey.shop.test"},
 		{"mismatch", other, []Severity{SeverityError}, "s1._domainkey.shop.test"},
 		{"by domain", dkim.ByDomain(published, missing), []Severity{SeverityOK, SeverityError}, "s1._domainkey.shop.test"},
-		{"no method", signerFunc(nil), []Severity{SeverityWarning}, "CheckRecords"},
+		{"no method", checkSigner(nil), []Severity{SeverityWarning}, "CheckRecords"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			lines := checkCluster(t, cluster, func(c *Config) { c.Signer = tc.signer }).find(TopicSigner)
@@ -176,9 +176,9 @@ func TestCheckSignerRecords(t *testing.T) {
 	}
 }
 
-type signerFunc func(content []byte) ([]byte, error)
+type checkSigner func(content []byte) ([]byte, error)
 
-func (f signerFunc) Sign(_ context.Context, content []byte) ([]byte, error) { return f(content) }
+func (f checkSigner) Sign(_ context.Context, content []byte) ([]byte, error) { return f(content) }
 
 func TestCertificateUntil(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)

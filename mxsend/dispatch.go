@@ -11,31 +11,38 @@ import (
 // first. Client.mu is held; it does no I/O. Whoever changes what could be placed
 // or where calls it.
 func (c *Client) dispatch(now time.Time) {
+	hungry := false
 	for _, l := range c.lanes {
 		if l.queue.n > 0 {
 			c.refresh(l.pool, now)
-			c.place(l, now)
+			// While Transactional wants for a place, Bulk does not fill its own
+			// anew: its connections fall idle one by one, and Transactional, which
+			// never goes behind Bulk, borrows them.
+			if l.id != Bulk || !hungry || l.pool != c.lanes[0].pool {
+				hungry = c.place(l, now)
+			}
 		}
 		c.noticeUsable(l, now)
 	}
 	c.setAlarm(now)
 }
 
-// place places as many entries of a lane as it can. Entries behind the head are
-// looked at only where something keeps the head, and not the lane, from being
-// placed: a connection that is being opened for it, or relays it may not try.
-func (c *Client) place(l *lane, now time.Time) {
+// place places as many entries of a lane as it can, and says whether there is one
+// that lacks nothing but a free place. Entries behind the head are looked at only
+// where something keeps the head, and not the lane, from being placed: a connection
+// that is being opened for it, or relays it may not try.
+func (c *Client) place(l *lane, now time.Time) (hungry bool) {
 	p := l.pool
 	if p.final() {
 		c.failQueue(l, &Error{Outcome: NotAttempted, Stage: StageLookup, Err: p.err})
-		return
+		return false
 	}
 	const patience = 16
 	covered, particular := l.dialing, 0
 	for e := l.queue.head; e != nil && particular < patience; {
 		following := e.next
 		if l.limiter != nil && l.limiter.TokensAt(now) < 1 {
-			return
+			return hungry
 		}
 		w := e.want(now, covered <= 0)
 		choice := pick(p.candidates, &w)
@@ -60,13 +67,15 @@ func (c *Client) place(l *lane, now time.Time) {
 		case covered > 0:
 			covered--
 			e.tried = true // a connection is being opened for it
+			hungry = true
 		case len(e.avoid) > 0 || e.need != 0:
 			particular++
 		default:
-			return
+			return true
 		}
 		e = following
 	}
+	return hungry
 }
 
 // assign puts an entry into a free place of the relay.
@@ -118,6 +127,10 @@ func (c *Client) requeue(e *entry, now time.Time) {
 func (c *Client) pause(e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	wait := c.nextRound(e)
+	if wait == backoff.Stop && e.run != nil && l.pool.ailing() {
+		e.rounds = nil // an outage burns no mailing: its rounds begin anew
+		wait = c.nextRound(e)
+	}
 	if wait == backoff.Stop {
 		e.giveUp(true, nil)
 		c.finish(e)

@@ -77,7 +77,18 @@ var faultsRelays = []fault{
 	}, run: func(s *testSetup) {
 		s.wantAccepted(1)
 		time.Sleep(time.Second)
-		if got := s.sendAll(s.ctx(), messages(500)); got[Accepted] != 500 {
+		if got := s.sendAll(s.ctx(), messages(4000)); got[Accepted] != 4000 {
+			s.t.Errorf("half an hour of full disks burnt the mailing: %v", got)
+		}
+	}},
+	{name: "C18/all, few", relays: 2, change: func(_ *Config, rs []*testRelay) {
+		for _, r := range rs {
+			r.answer = between(100*time.Millisecond, 30*time.Minute, answer("MAIL", "452 4.3.1 Insufficient system storage"))
+		}
+	}, run: func(s *testSetup) {
+		s.wantAccepted(1)
+		time.Sleep(time.Second)
+		if got := s.sendAll(s.ctx(), messages(5)); got[Accepted] != 5 {
 			s.t.Errorf("half an hour of full disks burnt the mailing: %v", got)
 		}
 	}},
@@ -235,7 +246,16 @@ var faultsRelays = []fault{
 			r.answer = between(0, time.Hour, answer("RCPT", refusesUs))
 		}
 	}, run: func(s *testSetup) {
-		if got := s.sendAll(s.ctx(), messages(300)); got[Accepted] != 300 {
+		if got := s.sendAll(s.ctx(), messages(3000)); got[Accepted] != 3000 {
+			s.t.Errorf("outcomes %v", got)
+		}
+	}},
+	{name: "C22/both, few", relays: 2, change: func(_ *Config, rs []*testRelay) {
+		for _, r := range rs {
+			r.answer = between(0, time.Hour, answer("RCPT", refusesUs))
+		}
+	}, run: func(s *testSetup) {
+		if got := s.sendAll(s.ctx(), messages(5)); got[Accepted] != 5 {
 			s.t.Errorf("outcomes %v", got)
 		}
 	}},

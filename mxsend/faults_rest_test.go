@@ -2,8 +2,6 @@ package mxsend
 
 import "github.com/cenkalti/backoff/v4"
 
-var faultsF []fault
-
 func noRetry(cfg *Config, _ []*testRelay) {
 	cfg.Retry = noRetryNow
 }

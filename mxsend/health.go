@@ -93,6 +93,9 @@ func (h *health) succeed(now time.Time) (restored bool) {
 // message and not this client: it has accepted others, and lately.
 func (h *health) believable() bool { return h.accepted && h.refusals <= 2 }
 
+// well says whether the relay takes mail as far as is known.
+func (h *health) well() bool { return !h.out && h.failures < ejectInARow && h.refusals <= 2 }
+
 func (h *health) tick(now time.Time) *healthTick {
 	if now.Sub(h.window[0].start) >= healthTickLen {
 		if now.Sub(h.window[0].start) >= 2*healthTickLen {

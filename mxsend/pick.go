@@ -198,8 +198,8 @@ func (c *candidate) placement(w *want) placement {
 		switch {
 		case c.idle > 0 && room && c.busy < c.limit:
 			return placeIdle
-		case c.slots > 0:
-			return placeSlot
+		case c.slots > c.fastSlots || c.slots > 0 && room:
+			return placeSlot // behind Transactional it makes the connection one of Bulk's
 		case canOpen && c.bulkConns+c.dialing < c.bulkLimit:
 			return placeOpen
 		}

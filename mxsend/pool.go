@@ -38,6 +38,17 @@ func (p *pool) usable(now time.Time) bool {
 	return false
 }
 
+// ailing says whether no relay is well: each is out, fails or refuses this
+// client, whatever the message.
+func (p *pool) ailing() bool {
+	for i, r := range p.relays {
+		if p.candidates[i].weight > 0 && r.health.well() {
+			return false
+		}
+	}
+	return true
+}
+
 // othersUsable says whether a relay other than r may get something now.
 func (p *pool) othersUsable(r *relay, now time.Time) bool {
 	for i := range p.candidates {

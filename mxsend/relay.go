@@ -47,14 +47,19 @@ func (r *relay) idleConn() *conn {
 	return best
 }
 
-// slotConn returns a connection whose envelope slot is free for the lane.
-func (r *relay) slotConn(lane Lane) *conn {
+// slotConn returns a connection whose envelope slot is free for the lane: for
+// Bulk, one that carries Bulk already where there is any.
+func (r *relay) slotConn(lane Lane) (found *conn) {
 	for _, c := range r.conns {
-		if c.counted.slot && (lane == Bulk || c.counted.fastSlot) {
+		switch {
+		case !c.counted.slot:
+		case c.counted.fastSlot == (lane == Transactional):
 			return c
+		case lane == Bulk:
+			found = c
 		}
 	}
-	return nil
+	return found
 }
 
 // A tally is what one connection adds to its relay's candidate.

@@ -3,7 +3,9 @@ package mxsend
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
+	"time"
 )
 
 func TestSendAccepted(t *testing.T) {
@@ -95,4 +97,31 @@ func TestSignerFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Transactional never goes behind Bulk, so under its load Bulk has to leave it
+// connections beyond the reserved ones.
+func TestTransactionalBorrows(t *testing.T) {
+	inBubble(t, 1, func(cfg *Config, rs []*testRelay) {
+		cfg.Limits.Connections, cfg.Limits.Reserved = 4, 1
+		rs[0].delay = 10 * time.Millisecond
+	}, func(s *testSetup) {
+		ctx, cancel := context.WithCancel(s.ctx())
+		mailing := make(chan struct{})
+		go func() {
+			defer close(mailing)
+			s.sendAll(ctx, messages(2000))
+		}()
+		time.Sleep(time.Second)
+		start := time.Now()
+		var sends sync.WaitGroup
+		for i := range 40 {
+			sends.Go(func() { s.wantAccepted(10_000 + i) })
+		}
+		sends.Wait()
+		// Ten rounds of 10 ms on four connections; one connection would take 400 ms.
+		s.wantTook(start, 90*time.Millisecond, 200*time.Millisecond)
+		cancel()
+		<-mailing
+	})
 }

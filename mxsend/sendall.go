@@ -54,6 +54,9 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[*Message]) iter.
 				r.leave(e)
 			}
 			if ended && len(batch) == 0 {
+				if r.panicked != nil {
+					panic(r.panicked) // in the caller's goroutine, as if it ran the sequence
+				}
 				return
 			}
 			if len(batch) == 0 {
@@ -77,6 +80,7 @@ type run struct {
 	inFlight int // pulled and not yet yielded
 	octets   int64
 	pulled   bool // all there is
+	panicked any  // the sequence's panic
 }
 
 func (e *entry) result() Result {
@@ -124,8 +128,9 @@ func notify(c chan struct{}) {
 // connections.
 func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 	defer func() {
+		p := recover()
 		r.mu.Lock()
-		r.pulled = true
+		r.pulled, r.panicked = true, p
 		r.mu.Unlock()
 		notify(r.news)
 	}()

@@ -26,9 +26,10 @@ type testSetup struct {
 	relays []*testRelay
 	hosts  []Host
 
-	mu     sync.Mutex
-	ledger []Result
-	sloppy bool // the relays keep no ledger worth comparing
+	mu        sync.Mutex
+	ledger    []Result
+	skipStats bool // not every result is in the ledger
+	sloppy    bool // the relays keep no ledger worth comparing
 }
 
 // inBubble runs f in a bubble of fake time with n relays and a Client for them,
@@ -148,6 +149,9 @@ func (s *testSetup) audit() {
 			s.t.Errorf("message %s: all accepted: %v, error: %v", r.Message.Ref, all, r.Err)
 		}
 	}
+	if s.skipStats {
+		return
+	}
 	stats := s.Stats()
 	for o := range sum {
 		if got := stats.Transactional.Outcomes[Outcome(o)] + stats.Bulk.Outcomes[Outcome(o)]; Outcome(o) != Rejected && got != uint64(sum[o]) {
@@ -168,7 +172,7 @@ func (s *testSetup) auditOne(m *Message, to RecipientResult, copies int) {
 		s.t.Errorf("message %s: %v with error %v", m.Ref, to.Outcome, to.Err)
 	case to.Err != nil && (!errors.As(to.Err, &e) || e.Outcome != to.Outcome):
 		s.t.Errorf("message %s: %v with an error that says otherwise: %v", m.Ref, to.Outcome, to.Err)
-	case to.Err != nil && strings.Contains(to.Err.Error(), to.Address):
+	case to.Err != nil && to.Address != "" && strings.Contains(to.Err.Error(), to.Address):
 		s.t.Errorf("message %s: error shows the address: %v", m.Ref, to.Err)
 	case s.sloppy:
 	case to.Outcome == Accepted && copies == 0:

@@ -98,5 +98,8 @@ func run(args []string, stdout, stderr io.Writer) error {
 		return e.Encode(o)
 	}
 	table(stdout, o)
+	if *out != "" && len(o.Weeks) > 0 {
+		fmt.Fprintf(stdout, "CSV and plots (delay.svg, queues.svg) are in %s\n", *out)
+	}
 	return nil
 }

@@ -103,7 +103,7 @@ func (s scenario) run() weekResult {
 	s.mailings(world, d, offset)
 	trans := &stream{world: world, perWeek: s.Volume * weeklyTransactional}
 	for at := time.Duration(0); at < week; at += bucket {
-		trans.until(at+bucket, d.live)
+		trans.until(at + bucket)
 		rec.queues(at, world)
 	}
 	world.run(week + 6*hour)
@@ -170,7 +170,7 @@ type stream struct {
 }
 
 // until submits what arrives before a time.
-func (t *stream) until(end time.Duration, _ int32) {
+func (t *stream) until(end time.Duration) {
 	for t.next < end {
 		t.world.run(t.next)
 		t.world.submit(t.n%2, transactional, popular(t.world))

@@ -26,8 +26,10 @@ type benchCase struct {
 
 // The sinks.
 const (
-	minimal  = "minimal sink"
-	smtpSink = "smtp-sink"
+	minimal     = "minimal sink"
+	smtpSink    = "smtp-sink"
+	testRelay   = "mxtest"
+	realPostfix = "Postfix (discard)"
 )
 
 func (c benchCase) name() string {
@@ -69,5 +71,10 @@ func cases(o options) []benchCase {
 		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
 		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
 		{smtpSink, 1, 4 * kib, time.Millisecond, run},
+		{testRelay, 10, 4 * kib, 0, run},
+		{testRelay, 50, 4 * kib, 0, run},
+		{realPostfix, 10, 4 * kib, 0, 2 * run},
+		{realPostfix, 50, 4 * kib, 0, 2 * run},
+		{realPostfix, 10, 64 * kib, 0, 2 * run},
 	}
 }

@@ -1,12 +1,17 @@
 // Throughput measures how fast mail is submitted: this library beside Postfix's
-// smtp-source, net/smtp, go-smtp's client and go-mail, all in one run. Each peer
-// is a process of its own, and so is the sink; runs alternate, and what is shown
-// are medians. Every mail that a peer says was accepted is counted at the sink,
-// and a run whose count is off is void.
+// smtp-source, net/smtp, go-smtp's client, go-mail and nodemailer's pool, all in
+// one run, into the cheapest sink there can be, smtp-sink,
+// a relay of mxtest and real Postfix. Each
+// peer is a process of its own, and so is the sink; runs alternate, and what is
+// shown are medians. Every mail that a peer says was accepted is counted at the
+// sink, and a run whose count is off is void.
 //
-//	go run ./benchmarks/throughput          # the whole table, some minutes
+//	go run ./benchmarks/throughput          # the whole table, a quarter of an hour
 //	go run ./benchmarks/throughput -quick   # at most 20 s
 //	go run ./benchmarks/throughput -json    # one object on standard output
+//
+// Peers and sinks that the machine lacks are skipped with a word. Real Postfix
+// needs root.
 package main
 
 import (
@@ -36,13 +41,17 @@ func main() {
 
 // Words that make this program another of its processes.
 const (
-	beSink = "be-sink"
-	bePeer = "be-peer"
+	beSink   = "be-sink"
+	beRelays = "be-relays"
+	bePeer   = "be-peer"
 )
 
 func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == beSink {
 		return sink.Main(os.Stdin, os.Stdout)
+	}
+	if len(os.Args) > 1 && os.Args[1] == beRelays {
+		return serveRelays(os.Stdin, os.Stdout)
 	}
 	if len(os.Args) > 2 && os.Args[1] == bePeer {
 		return peers.Main(ctx, os.Args[2], os.Stdout)
@@ -76,7 +85,7 @@ func run(ctx context.Context) error {
 		fmt.Println()
 	}
 	for _, c := range cases(o) {
-		if !strings.Contains(c.name(), o.only) || c.sink == smtpSink && b.smtpSink == nil {
+		if !strings.Contains(c.name(), o.only) || !b.has(c) {
 			continue
 		}
 		t, err := b.runCase(ctx, c, r)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/smtp"
+	"os/exec"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
@@ -12,17 +13,38 @@ import (
 // A stage is a sink with the case's round-trip time in front of it.
 type stage struct {
 	address string
-	totals  func() (sink.Totals, error)
-	proxy   *proxy.Proxy
-	trip    time.Duration // what a round trip really takes; zero: not measured
+	// totals returns the sink's counts; one that counts with a delay waits until
+	// it has as many mails as are to be expected, for a while.
+	totals func(expected int64) (sink.Totals, error)
+	relays *sink.Process // of mxtest, where they are the sink
+	proxy  *proxy.Proxy
+	trip   time.Duration // what a round trip really takes; zero: not measured
 }
 
 func (b *bench) stage(c benchCase) (*stage, error) {
-	s := &stage{address: b.minimal.Address, totals: b.minimal.Totals}
-	if c.sink == smtpSink {
+	s := &stage{}
+	switch c.sink {
+	case minimal:
+		s.address = b.minimal.Address
+		s.totals = func(int64) (sink.Totals, error) { return b.minimal.Totals() }
+	case smtpSink:
 		s.address = b.smtpSink.Address
-		s.totals = func() (sink.Totals, error) {
+		s.totals = func(int64) (sink.Totals, error) {
 			n, err := b.smtpSink.Accepted()
+			return sink.Totals{Accepted: int64(n)}, err
+		}
+	case testRelay:
+		// One for each case: its ledger grows with every mail.
+		var err error
+		if s.relays, err = sink.Start(exec.Command(executable(), beRelays)); err != nil {
+			return nil, err
+		}
+		s.address = s.relays.Address
+		s.totals = func(int64) (sink.Totals, error) { return s.relays.Totals() }
+	case realPostfix:
+		s.address = b.postfix.Address
+		s.totals = func(expected int64) (sink.Totals, error) {
+			n, err := b.postfix.AwaitDelivered(int(expected), 30*time.Second)
 			return sink.Totals{Accepted: int64(n)}, err
 		}
 	}
@@ -35,8 +57,8 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	}
 	direct := s.totals
 	s.address = s.proxy.Address
-	s.totals = func() (sink.Totals, error) {
-		t, err := direct()
+	s.totals = func(expected int64) (sink.Totals, error) {
+		t, err := direct(expected)
 		t.Turns = s.proxy.Turns()
 		return t, err
 	}
@@ -73,6 +95,9 @@ func roundTrip(address string) (time.Duration, error) {
 }
 
 func (s *stage) close() {
+	if s.relays != nil {
+		_ = s.relays.Close()
+	}
 	if s.proxy != nil {
 		_ = s.proxy.Close()
 	}

@@ -44,9 +44,6 @@ func (q *Queue) Recipients(dst []int32, job int32) []int32 {
 	return dst
 }
 
-// Waiting reports whether more deliveries wait for the job's destination.
-func (q *Queue) Waiting(job int32) bool { return q.dests[q.jobs[job].dest].todo.count > 0 }
-
 // Finish ends a job, with a class for each of its recipients in their order: Done, Bounced or Deferred. cache says that a
 // fallback's session stands open after it, taken because the MX could not be reached.
 func (q *Queue) Finish(now Time, job int32, classes []Class, f Feedback, cache bool) {

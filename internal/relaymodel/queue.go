@@ -328,5 +328,5 @@ func (q *Queue) wholeSeconds() bool {
 	return q.p.MinimalBackoff >= time.Second && q.p.MinimalBackoff%time.Second == 0 && q.p.QueueRunDelay%time.Second == 0
 }
 
-// Remove forgets all mail, as a disk does that is lost. Deliveries that are running must not be finished any more.
+// Reset forgets all mail, as a disk does that is lost. Deliveries that are running must not be finished any more.
 func (q *Queue) Reset() { *q = *New(q.p) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Limits of RFC 5321 §4.5.3.1.
@@ -47,6 +48,9 @@ func ParseMailbox(address string) (Mailbox, error) {
 		} else if c >= 0x80 {
 			m.utf8 = true
 		}
+	}
+	if m.utf8 && !utf8.ValidString(address) { // RFC 6531 §3.3
+		return Mailbox{}, errors.New("address with octets that are no UTF-8")
 	}
 	if err := checkLocalPart(local); err != nil {
 		return Mailbox{}, err

@@ -71,7 +71,7 @@ type Config struct {
 	// redacted, content only as a count of octets.
 	Transcripts bool
 
-	// Logger gets a line for each session and delivery, at Debug. Nil: none.
+	// Logger gets a line for each session that ends, at Debug. Nil: none.
 	Logger *slog.Logger
 }
 

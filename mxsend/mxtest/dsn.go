@@ -8,7 +8,7 @@ import (
 )
 
 // dsnDate is the form of dates in Postfix's notifications.
-const dsnDate = "Mon, 2 Jan 2006 15:04:05 -0700 (MST)"
+const dsnDate = "Mon, _2 Jan 2006 15:04:05 -0700 (MST)"
 
 // writeDSN writes a notification as Postfix 3.7 does (bounce(8), RFC 3464).
 func (e *engine) writeDSN(now time.Duration, r *Relay, c int32, action string, about []int32, id string) []byte {

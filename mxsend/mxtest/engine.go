@@ -133,7 +133,11 @@ func (e *engine) pump(now time.Duration) {
 	}
 	for {
 		for len(e.events) > 0 && e.events[0].at <= now {
-			e.finish(now, heapPop(&e.events).run)
+			if run := heapPop(&e.events).run; run.relay.halted {
+				run.relay.suspended = append(run.relay.suspended, run) // a machine that is off delivers nothing
+			} else {
+				e.finish(now, run)
+			}
 		}
 		for _, r := range e.relays {
 			if r.halted {
@@ -155,7 +159,7 @@ func (e *engine) pump(now time.Duration) {
 func (e *engine) act(now time.Duration) bool {
 	any := false
 	for _, r := range e.relays {
-		for {
+		for !r.halted {
 			a, ok := r.queue.Next()
 			if !ok {
 				break

@@ -100,14 +100,15 @@ func bubble(t *testing.T, cfg mxtest.Config, f func(t *testing.T, c *mxtest.Clus
 	synctest.Test(t, func(t *testing.T) {
 		cfg.Memory = true
 		c := mxtest.NewCluster(t, cfg)
-		session := client(t, c, c.Primary(0))
 		n := 0
 		f(t, c, func(to ...string) mxtest.Mail {
 			n++
 			id := strings.Repeat("i", n)
+			session := client(t, c, c.Primary(0))
 			if err := send(session, "b@app.test", mail(id, to...), to...); err != nil {
 				t.Fatal(err)
 			}
+			session.Quit()
 			synctest.Wait()
 			return c.Ledger().Find(id + "@app.test")[0]
 		})
@@ -208,7 +209,7 @@ func TestDelayWarning(t *testing.T) {
 			t.Fatalf("got %+v, want one warning", notes)
 		}
 		text := string(notes[0].Content)
-		for _, want := range []string{"Subject: Delayed Mail (still being retried)\r\n", "Action: delayed\r\n", "Will-Retry-Until: Thu, 6 Jan 2000 00:00:00 +0000 (UTC)\r\n",
+		for _, want := range []string{"Subject: Delayed Mail (still being retried)\r\n", "Action: delayed\r\n", "Will-Retry-Until: Thu,  6 Jan 2000 00:00:00 +0000 (UTC)\r\n",
 			"more than 4 hour(s)", "until it is 5 day(s) old", "Content-Type: message/global-headers\r\n"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the warning lacks %q:\n%s", want, text)
@@ -264,4 +265,93 @@ func TestDuplicatesByMessageID(t *testing.T) {
 			t.Errorf("got %d mails, want 2", got)
 		}
 	})
+}
+
+// What a stopped relay was doing comes to be when it is started again.
+func TestStoppedRelayDeliversNothing(t *testing.T) {
+	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("slow.test").Tarpit(time.Minute)
+		m := send("u@slow.test")
+		c.Primary(0).Stop()
+		if err := c.WaitIdle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if to := first(c, m); to.Place != mxtest.Queued {
+			t.Errorf("stopped: got %+v", to)
+		}
+		c.Primary(0).Start()
+		if to := first(c, m); to.Place != mxtest.Delivered {
+			t.Errorf("started: got %+v", to)
+		}
+	})
+}
+
+// Mail for a destination that was found dead is deferred without an attempt, for the reason why it is dead.
+func TestDeadDestination(t *testing.T) {
+	bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("dead.test").Silence()
+		to := make([]string, 60) // two deliveries of 50 recipients and of 10
+		for i := range to {
+			to[i] = strings.Repeat("u", i+1) + "@dead.test"
+		}
+		for range 6 {
+			send(to...)
+		}
+		time.Sleep(6 * time.Minute) // the first deliveries have failed after five
+		tried, untried := 0, 0
+		last := send(to...)
+		for _, r := range last.Recipients {
+			if r.Place != mxtest.Deferred || r.Status != "4.4.2" || r.Next.IsZero() {
+				t.Fatalf("got %+v", r)
+			}
+			if r.Attempts == 0 {
+				untried++
+			} else {
+				tried++
+			}
+		}
+		if untried != 60 {
+			t.Errorf("%d recipients of a dead destination were tried, %d not", tried, untried)
+		}
+	})
+}
+
+func TestWaitIdleSaysWhatIsLeft(t *testing.T) {
+	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("slow.test").Tarpit(time.Hour)
+		send("u@slow.test")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.WaitIdle(ctx); err == nil || !strings.Contains(err.Error(), "p1.mail.test: 0 incoming, 1 active") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The short forms of a script.
+func TestShortScripts(t *testing.T) {
+	for _, tt := range []struct {
+		name, status string
+		script       func(*mxtest.Destination)
+	}{
+		{"null MX", "5.1.0", func(d *mxtest.Destination) { d.NullMX() }},
+		{"NXDOMAIN", "5.4.4", func(d *mxtest.Destination) { d.NXDomain() }},
+		{"SERVFAIL", "4.4.3", func(d *mxtest.Destination) { d.ServFail() }},
+		{"silence", "4.4.2", func(d *mxtest.Destination) { d.Silence() }},
+		{"drop", "4.4.2", func(d *mxtest.Destination) { d.Drop(mxtest.AtData) }},
+		{"reject with an exception", "2.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no").Accept("u") }},
+		{"no enhanced status code", "5.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+				tt.script(c.Destination("x.test"))
+				m := send("u@x.test")
+				time.Sleep(10 * time.Minute) // for the silence
+				if to := first(c, m); to.Status != tt.status {
+					t.Errorf("got %+v, want status %s", to, tt.status)
+				}
+			})
+		})
+	}
 }

@@ -28,7 +28,8 @@ type Relay struct {
 	queue      *relaymodel.Queue
 	halted     bool
 	blackHoled bool
-	wiped      int // disks lost
+	wiped      int        // disks lost
+	suspended  []*running // deliveries that ended while it was stopped
 
 	mu          sync.Mutex // guards below
 	faults      []*faultState
@@ -101,7 +102,12 @@ func (r *Relay) Start() {
 	r.e.mu.Lock()
 	defer r.e.mu.Unlock()
 	r.halted, r.blackHoled = false, false
-	r.e.pump(r.e.now())
+	now := r.e.now()
+	for _, run := range r.suspended {
+		r.e.finish(now, run)
+	}
+	r.suspended = nil
+	r.e.pump(now)
 }
 
 // current lists the open sessions.

@@ -11,7 +11,7 @@ type facts struct {
 
 // finish derives what was not said: code, status, action, category.
 func finish(r *Recipient, f facts) {
-	r.Diagnostic = bounded(strings.Join(strings.Fields(r.Diagnostic), " "))
+	r.Diagnostic = bounded(strings.ToValidUTF8(strings.Join(strings.Fields(r.Diagnostic), " "), "?"))
 	if r.Code == 0 {
 		r.Code = findCode(r.Diagnostic)
 	}

@@ -20,8 +20,16 @@ func (m *message) deliveryStatus(r *Report) bool {
 			found = readStatusFields(r, p.body) || found
 		}
 	}
-	if !found || !usable(r.Recipients) {
+	if !found {
 		return false
+	}
+	if !anyUsable(r.Recipients) { // a pipe, or a domain only: the notice may name the address
+		local := r.Recipients
+		r.Recipients = nil
+		if m.notice(r) {
+			return true
+		}
+		r.Recipients = local
 	}
 	m.explain(r)
 	r.conclude()
@@ -31,7 +39,7 @@ func (m *message) deliveryStatus(r *Report) bool {
 // explain finishes the recipients of a DSN with what its text adds: the command
 // that was refused, and a reason where the fields have none.
 func (m *message) explain(r *Report) {
-	text, _ := m.noticeText()
+	text, _ := m.noticeText(false)
 	about := make(map[string]*candidate)
 	for _, c := range scanCandidates(text) {
 		about[strings.ToLower(c.address)] = c
@@ -65,8 +73,11 @@ func readStatusFields(r *Report, body string) bool {
 	var seen statusFields
 	before := len(r.Recipients)
 	flush := func() {
-		if cur.Address == "" {
+		if !isUsable(cur.Address) && (cur.Address == "" || isUsable(cur.Original)) {
 			cur.Address, cur.Original = cur.Original, ""
+		}
+		if cur.Original == cur.Address {
+			cur.Original = ""
 		}
 		if cur.Address != "" && (seen.final || seen.original) {
 			if len(r.Recipients) < maxRecipients {

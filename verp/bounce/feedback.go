@@ -6,7 +6,7 @@ import "strings"
 // reports whether there is one.
 func (m *message) feedback(r *Report) bool {
 	for _, p := range m.parts {
-		if p.typ != "message/feedback-report" {
+		if p.typ != "message/feedback-report" && p.typ != "text/feedback-report" {
 			continue
 		}
 		h, _, _ := splitHeader(strings.TrimLeft(p.body, "\n"))
@@ -18,11 +18,12 @@ func (m *message) feedback(r *Report) bool {
 		r.EnvelopeID = h.get("Original-Envelope-Id")
 		r.Original.ReturnPath = firstAddress(h.get("Original-Mail-From"))
 		for _, f := range h {
-			if strings.EqualFold(f.name, "Original-Rcpt-To") && len(r.Recipients) < maxRecipients {
-				if a := firstAddress(unfold(f.value)); a != "" {
-					r.Recipients = append(r.Recipients, Recipient{Address: a, Category: None, Evidence: "feedback " + r.FeedbackType})
-				}
+			if strings.EqualFold(f.name, "Original-Rcpt-To") || strings.EqualFold(f.name, "Removal-Recipient") {
+				r.addComplainant(unfold(f.value))
 			}
+		}
+		if len(r.Recipients) == 0 {
+			r.addComplainant(m.onlyTo())
 		}
 		// RFC 6430: not-spam takes a complaint back; auth-failure (RFC 6591) is
 		// about forgeries, not about a recipient.
@@ -31,5 +32,52 @@ func (m *message) feedback(r *Report) bool {
 		}
 		return true
 	}
+	return m.unlabelledComplaint(r)
+}
+
+// unlabelledComplaint knows complaints that Outlook.com sends without a
+// feedback report: the enclosed mail's header names who complained.
+func (m *message) unlabelledComplaint(r *Report) bool {
+	for _, p := range m.parts {
+		if !isEnclosed(p.typ) {
+			continue
+		}
+		h := enclosedHeader(p.body)
+		if v := h.get("X-HmXmrOriginalRecipient"); v != "" {
+			r.Kind, r.FeedbackType = Complaint, "abuse"
+			r.addComplainant(v)
+			return true
+		}
+	}
 	return false
+}
+
+// addComplainant adds an address that is not there yet and not removed.
+func (r *Report) addComplainant(value string) {
+	a := firstAddress(value)
+	if a == "" || len(r.Recipients) >= maxRecipients {
+		return
+	}
+	for _, x := range r.Recipients {
+		if sameAddress(x.Address, a) {
+			return
+		}
+	}
+	r.Recipients = append(r.Recipients, Recipient{Address: a, Category: None, Evidence: "feedback " + r.FeedbackType})
+}
+
+// onlyTo returns the address in the enclosed mail's To, if it is the only one.
+func (m *message) onlyTo() string {
+	for _, p := range m.parts {
+		if !isEnclosed(p.typ) {
+			continue
+		}
+		to := enclosedHeader(p.body).get("To")
+		a, end := nextAddress(to, 0)
+		if another, _ := nextAddress(to, end); another == "" || sameAddress(a, another) {
+			return a
+		}
+		return ""
+	}
+	return ""
 }

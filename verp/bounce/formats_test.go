@@ -25,9 +25,10 @@ func formats(t testing.TB) []section {
 		}
 		sec := section{name: name, mail: mail + "\n"}
 		for l := range strings.SplitSeq(want, "\n") {
-			if f := strings.Fields(l); len(f) == 5 {
-				sec.kind = f[0]
-				sec.recipients = append(sec.recipients, strings.Join(f[1:], " "))
+			if f := strings.Fields(l); len(f) >= 5 { // the kind may have several words
+				n := len(f) - 4
+				sec.kind = strings.Join(f[:n], " ")
+				sec.recipients = append(sec.recipients, strings.Join(f[n:], " "))
 			} else {
 				sec.kind = l
 			}

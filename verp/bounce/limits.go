@@ -11,6 +11,7 @@ const (
 	maxDiagnostic = 1000    // octets of a Recipient's Diagnostic
 	maxDecoded    = 1 << 20 // octets that all transfer encodings together may yield
 	maxText       = 256 << 10
+	maxSubject    = 4 << 10
 	maxSegments   = 8       // pieces of a notice's text about one recipient
 	maxSegment    = 4 << 10 // octets of one
 )

@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-const defaultHandleTimeout = time.Minute
-
 // limit returns a listener with at most n connections at a time, each of which
 // lives no longer than life.
-func limit(l net.Listener, n int, life time.Duration) net.Listener {
-	return &limitedListener{Listener: l, slots: make(chan struct{}, n), done: make(chan struct{}), life: life}
+func limit(l net.Listener, n int, life time.Duration) *limitedListener {
+	return &limitedListener{
+		Listener: l, slots: make(chan struct{}, n), done: make(chan struct{}), life: life,
+		conns: make(map[*limitedConn]struct{}),
+	}
 }
 
 type limitedListener struct {
@@ -20,6 +21,10 @@ type limitedListener struct {
 	done  chan struct{}
 	once  sync.Once
 	life  time.Duration
+
+	mu    sync.Mutex // guards conns and cut
+	conns map[*limitedConn]struct{}
+	cut   bool
 }
 
 // Accept waits for a free slot first, so that others wait in the kernel's queue.
@@ -34,29 +39,55 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		<-l.slots
 		return nil, err
 	}
-	limited := &limitedConn{Conn: c, release: func() { <-l.slots }}
+	limited := &limitedConn{Conn: c, listener: l}
 	limited.timer = time.AfterFunc(l.life, func() { limited.Close() })
+	l.mu.Lock()
+	l.conns[limited] = struct{}{}
+	cut := l.cut
+	l.mu.Unlock()
+	if cut { // accepted while cutConnections ran
+		limited.Close()
+		return nil, net.ErrClosed
+	}
 	return limited, nil
 }
 
+// Close stops accepting.
 func (l *limitedListener) Close() error {
 	l.once.Do(func() { close(l.done) })
 	return l.Listener.Close()
 }
 
+// cutConnections closes all connections, and any accepted later.
+func (l *limitedListener) cutConnections() {
+	l.mu.Lock()
+	l.cut = true
+	conns := make([]*limitedConn, 0, len(l.conns))
+	for c := range l.conns {
+		conns = append(conns, c)
+	}
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
 // limitedConn gives its slot back when it is closed first.
 type limitedConn struct {
 	net.Conn
-	once    sync.Once
-	timer   *time.Timer
-	release func()
+	listener *limitedListener
+	once     sync.Once
+	timer    *time.Timer
 }
 
 func (c *limitedConn) Close() error {
 	err := c.Conn.Close()
 	c.once.Do(func() {
 		c.timer.Stop()
-		c.release()
+		c.listener.mu.Lock()
+		delete(c.listener.conns, c)
+		c.listener.mu.Unlock()
+		<-c.listener.slots
 	})
 	return err
 }

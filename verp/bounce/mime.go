@@ -3,6 +3,7 @@ package bounce
 import (
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 )
 
 // part is a body part that is not a multipart.
@@ -47,7 +48,11 @@ func (w *walker) walk(h header, body string, depth int) {
 	if typ == "" || strings.IndexByte(typ, '/') < 0 {
 		typ = "text/plain"
 	}
-	w.parts = append(w.parts, part{h, typ, w.decode(h, typ, body)})
+	body = w.decode(h, typ, body)
+	if _, charset := mediaType(ct, "charset"); isLatin(charset) {
+		body = w.latinToUTF8(body)
+	}
+	w.parts = append(w.parts, part{h, typ, body})
 }
 
 // multipart walks what lies between the delimiter lines (RFC 2046 §5.1.1). A
@@ -143,6 +148,28 @@ func (w *walker) decode(h header, typ, body string) string {
 		body = decodeQuotedPrintable(body)
 	}
 	return normalizeLines(body)
+}
+
+// isLatin reports whether a charset is, for letters, ISO 8859-1.
+func isLatin(charset string) bool {
+	switch strings.ToLower(charset) {
+	case "iso-8859-1", "iso-8859-15", "windows-1252", "cp1252", "latin1":
+		return true
+	}
+	return false
+}
+
+// latinToUTF8 converts ISO 8859-1, as far as the budget lasts.
+func (w *walker) latinToUTF8(s string) string {
+	if utf8.ValidString(s) || w.decoded+len(s) > maxDecoded {
+		return s // ASCII, or UTF-8 that calls itself something else
+	}
+	w.decoded += len(s)
+	out := make([]byte, 0, len(s)+len(s)/8)
+	for i := range len(s) {
+		out = utf8.AppendRune(out, rune(s[i]))
+	}
+	return string(out)
 }
 
 // decodeBase64 decodes what it can, up to the first octet that does not belong.

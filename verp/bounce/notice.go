@@ -5,7 +5,7 @@ import "strings"
 // notice fills r from a report that is no DSN, or from a DSN without a usable
 // recipient, and reports whether it could.
 func (m *message) notice(r *Report) bool {
-	text, enclosed := m.noticeText()
+	text, enclosed := m.noticeText(true)
 	if !m.isNotice(text) {
 		return false
 	}
@@ -14,7 +14,7 @@ func (m *message) notice(r *Report) bool {
 	} else {
 		m.original(r)
 	}
-	if i := inlineStatus(text); i >= 0 && readStatusFields(r, text[i:]) && usable(r.Recipients) {
+	if i := inlineStatus(text); i >= 0 && readStatusFields(r, text[i:]) && anyUsable(r.Recipients) {
 		for i := range r.Recipients {
 			finish(&r.Recipients[i], facts{context: text})
 		}
@@ -35,8 +35,9 @@ func (m *message) notice(r *Report) bool {
 }
 
 // noticeText returns what the notice says in its own words: its text parts up
-// to the original mail. Where that is part of the text, its header is returned.
-func (m *message) noticeText() (text string, enclosed header) {
+// to the original mail, with those of a DSN too if fields is set. Where the
+// original is part of the text, its header is returned.
+func (m *message) noticeText(fields bool) (text string, enclosed header) {
 	var b strings.Builder
 	html := ""
 	for _, p := range m.parts {
@@ -44,7 +45,7 @@ func (m *message) noticeText() (text string, enclosed header) {
 			break
 		}
 		switch {
-		case p.typ == "text/plain" || p.typ == "text/x-plain" || p.typ == "text" || strings.HasSuffix(p.typ, "delivery-status"):
+		case p.typ == "text/plain" || p.typ == "text/x-plain" || p.typ == "text" || fields && strings.HasSuffix(p.typ, "delivery-status"):
 			b.WriteString(p.body[:min(len(p.body), maxText-min(b.Len(), maxText))])
 			b.WriteByte('\n')
 		case p.typ == "text/html" && html == "":
@@ -56,8 +57,7 @@ func (m *message) noticeText() (text string, enclosed header) {
 		text = stripHTML(html[:min(len(html), maxText)])
 	}
 	if i := originalStart(text); i >= 0 {
-		h, _, _ := splitHeader(strings.TrimLeft(text[i:], "\n"))
-		return text[:i], h
+		return text[:i], enclosedHeader(text[i:])
 	}
 	return text, nil
 }
@@ -135,15 +135,17 @@ func inlineStatus(text string) int {
 	return first
 }
 
-// usable reports whether every recipient has an address.
-func usable(rs []Recipient) bool {
+// anyUsable reports whether some recipient has an address.
+func anyUsable(rs []Recipient) bool {
 	for _, r := range rs {
-		if strings.IndexByte(r.Address, '@') <= 0 {
-			return false
+		if isUsable(r.Address) {
+			return true
 		}
 	}
-	return len(rs) > 0
+	return false
 }
+
+func isUsable(address string) bool { return strings.IndexByte(address, '@') > 0 }
 
 // isNotice reports whether the message is about a delivery: two of its sender,
 // its subject and its text must say so.
@@ -157,17 +159,25 @@ func (m *message) isNotice(text string) bool {
 		}
 	}
 	subject := foldText(m.header.decoded("Subject"))
-	if isAutoReply(m.header) && containsAny(subject, autoReplySubjects) {
+	if isAutoReply(m.header) && isAbsence(subject) {
 		return false
 	}
+	daemon := m.fromDaemon()
+	if !daemon && startsWithAny(subject, answers) {
+		return false // somebody asks about a notice
+	}
+	folded := foldText(text[:min(len(text), 8<<10)])
+	if containsAny(folded, strongPhrases) {
+		return true
+	}
 	signs := 0
-	if m.fromDaemon() {
+	if daemon {
 		signs++
 	}
 	if containsAny(subject, noticeSubjects) {
 		signs++
 	}
-	if containsAny(foldText(text[:min(len(text), 8<<10)]), noticePhrases) {
+	if containsAny(folded, noticePhrases) {
 		signs++
 	}
 	return signs >= 2
@@ -202,6 +212,15 @@ func noticeAction(subject, text string) string {
 		return actionDelivered
 	}
 	return actionFailed
+}
+
+func startsWithAny(text string, starts []string) bool {
+	for _, s := range starts {
+		if strings.HasPrefix(text, s) {
+			return true
+		}
+	}
+	return false
 }
 
 func containsAny(text string, phrases []string) bool {

@@ -25,43 +25,26 @@ const (
 // the receiving Postfix refuses at RCPT what this Receiver would refuse. Other
 // domains' recipients get DUNNO: they are none of its business.
 func (r *Receiver) ServePolicy(l net.Listener) error {
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		l.Close()
+	limited, ok := r.add(l)
+	if !ok {
 		return nil
 	}
-	r.start()
-	if r.others == nil {
-		r.others = make(map[net.Listener]*sync.WaitGroup)
-	}
-	conns := new(sync.WaitGroup)
-	limited := limit(l, or(r.Connections, 100), or(r.SessionTimeout, time.Hour))
-	r.others[limited] = conns
-	done := r.ctx.Done()
-	r.mu.Unlock()
+	defer r.serving.Done()
+	var conns sync.WaitGroup
 	defer conns.Wait()
+	defer limited.cutConnections() // Postfix keeps them open, idle
+	defer limited.Close()
 	for {
 		c, err := limited.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		if err != nil {
-			limited.Close()
-			if errors.Is(err, net.ErrClosed) {
-				return nil
-			}
 			return err
 		}
-		finished := make(chan struct{})
 		conns.Go(func() {
-			defer close(finished)
 			defer c.Close()
 			r.answerPolicy(c)
-		})
-		conns.Go(func() { // Close and Shutdown cut idle connections
-			select {
-			case <-done:
-				c.Close()
-			case <-finished:
-			}
 		})
 	}
 }

@@ -77,64 +77,6 @@ func TestPolicyHangsUp(t *testing.T) {
 	}
 }
 
-// TestClose: Close and Shutdown end every Serve, also with idle connections.
-func TestClose(t *testing.T) {
-	for name, stop := range map[string]func(*Receiver) error{
-		"Close": (*Receiver).Close,
-		"Shutdown": func(r *Receiver) error {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			defer cancel()
-			return r.Shutdown(ctx)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := &Receiver{Codec: testCodec(t), Handle: func(context.Context, Event) error { return nil }}
-			done := make(chan error, 2)
-			listen := func(serve func(net.Listener) error) net.Listener {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				go func() { done <- serve(l) }()
-				return l
-			}
-			lmtp, policy := listen(r.ServeLMTP), listen(r.ServePolicy)
-			idle, err := net.Dial("tcp", policy.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer idle.Close()
-			greeted, err := net.Dial("tcp", lmtp.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := bufio.NewReader(greeted).ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-			if name == "Shutdown" {
-				greeted.Close()
-			}
-			defer greeted.Close()
-			if err := stop(r); err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-			for range 2 {
-				select {
-				case err := <-done:
-					if err != nil {
-						t.Errorf("Serve: %v", err)
-					}
-				case <-time.After(5 * time.Second):
-					t.Fatal("Serve does not return")
-				}
-			}
-			if err := r.Close(); err != nil {
-				t.Errorf("Close again: %v", err)
-			}
-		})
-	}
-}
-
 // TestDocumentedConfiguration: the package's documentation shows the
 // configurations that TestPostfix runs.
 func TestDocumentedConfiguration(t *testing.T) {

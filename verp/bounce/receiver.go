@@ -60,18 +60,18 @@ type Receiver struct {
 	MaxRecipients  int           // of a transaction. Zero: 100
 	Timeout        time.Duration // for one command or block of data. Zero: 5 minutes
 	SessionTimeout time.Duration // for a connection as a whole. Zero: 1 hour
-	HandleTimeout  time.Duration // for one call of Handle. Zero: 1 minute
+	HandleTimeout  time.Duration // for one call of Handle. Zero: 1 minute; it should end with its context
 
 	// Logger gets errors of connections and of Handle, without addresses or
 	// content. Nil: slog.Default.
 	Logger *slog.Logger
 
-	mu      sync.Mutex // guards what follows
-	closed  bool
-	servers []*smtp.Server
-	others  map[net.Listener]*sync.WaitGroup // policy listeners
-	cancel  context.CancelFunc
-	ctx     context.Context
+	mu        sync.Mutex // guards what follows; never held while waiting
+	closed    bool
+	listeners []*limitedListener
+	serving   sync.WaitGroup     // each Serve, with its connections
+	ctx       context.Context    // of Handle; made by the first Serve
+	cancel    context.CancelFunc // ends ctx
 }
 
 // Serve speaks SMTP on l until Close or Shutdown, then returns nil. It closes l.
@@ -102,69 +102,90 @@ func (r *Receiver) serve(l net.Listener, lmtp bool) error {
 	s.WriteTimeout = s.ReadTimeout
 	s.EnableSMTPUTF8 = true
 	s.ErrorLog = serverLog{r.logger()}
-	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		l.Close()
+	limited, ok := r.add(l)
+	if !ok {
 		return nil
 	}
-	r.start()
-	r.servers = append(r.servers, s)
-	r.mu.Unlock()
-	return s.Serve(limit(l, or(r.Connections, 100), or(r.SessionTimeout, time.Hour)))
+	defer r.serving.Done()
+	err := s.Serve(limited)
+	limited.Close()
+	// Shutdown waits for the connections; Close and Shutdown cut them in time.
+	_ = s.Shutdown(context.Background())
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
-// start makes the context of Handle. r.mu is held.
-func (r *Receiver) start() {
+// add registers a listener, or closes it if the Receiver is closed already.
+// With ok, the caller must call r.serving.Done.
+func (r *Receiver) add(l net.Listener) (limited *limitedListener, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		l.Close()
+		return nil, false
+	}
 	if r.ctx == nil {
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 	}
+	limited = limit(l, or(r.Connections, 100), or(r.SessionTimeout, time.Hour))
+	r.listeners = append(r.listeners, limited)
+	r.serving.Add(1)
+	return limited, true
 }
 
 // Shutdown stops listening and waits for running connections, until ctx ends;
-// then it cuts them and returns ctx's error.
+// then it does what Close does and returns ctx's error.
 func (r *Receiver) Shutdown(ctx context.Context) error {
-	var errs []error
-	for _, s := range r.stop() {
-		if err := s.Shutdown(ctx); err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
+	r.stop()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r.serving.Wait()
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
-	r.release()
-	return errors.Join(errs...)
+	r.cut()
+	<-done
+	return err
 }
 
-// Close stops listening and cuts running connections. Messages whose Handle
-// has not returned are not accepted.
+// Close stops listening, cuts running connections, ends the context of running
+// calls of Handle and waits for them. What they were called for is not
+// accepted: its sender will try again. Close may be called again.
 func (r *Receiver) Close() error {
-	servers := r.stop()
-	r.release()
-	var errs []error
-	for _, s := range servers {
-		if err := s.Close(); err != nil && !errors.Is(err, smtp.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	r.stop()
+	r.cut()
+	r.serving.Wait()
+	return nil
 }
 
-func (r *Receiver) stop() []*smtp.Server {
+// stop ends every Accept.
+func (r *Receiver) stop() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.closed = true
-	for l := range r.others {
+	listeners := r.listeners
+	r.mu.Unlock()
+	for _, l := range listeners {
 		l.Close()
 	}
-	servers := r.servers
-	r.servers = nil
-	return servers
 }
 
-func (r *Receiver) release() {
+// cut ends every connection and Handle's context.
+func (r *Receiver) cut() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
+	listeners := r.listeners
 	if r.cancel != nil {
 		r.cancel()
+	}
+	r.mu.Unlock()
+	for _, l := range listeners {
+		l.cutConnections()
 	}
 }
 

@@ -85,11 +85,8 @@ type Recipient struct {
 	Address, Original string
 
 	// Action is failed, delayed, delivered, relayed or expanded (RFC 3464
-	// §2.3.3).
-	//
-	// For a mail given up after its time in the queue the report's own word is
-	// kept; where it has none of these, Action is delayed, for the address was
-	// never refused, while the report's Kind is Failed.
+	// §2.3.3). A mail given up after its time in the queue has failed too: its
+	// Category says ExpiredInQueue. Empty in complaints.
 	Action string
 
 	// Status is the enhanced status code (RFC 3463), such as 5.1.1: the DSN's,

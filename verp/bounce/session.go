@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -199,7 +200,7 @@ func (s *session) handle(e Event) (err error) {
 	r.mu.Lock()
 	ctx := r.ctx
 	r.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, or(r.HandleTimeout, defaultHandleTimeout))
+	ctx, cancel := context.WithTimeout(ctx, or(r.HandleTimeout, time.Minute))
 	defer cancel()
 	return r.Handle(ctx, e)
 }

@@ -41,8 +41,12 @@ type Peer struct {
 	// command is the program that does the job; its error says why the peer
 	// cannot be had.
 	command func(Job) (*exec.Cmd, error)
+	// measures: the program measures itself and prints a Figure as JSON.
+	measures bool
 	// Inexact: the peer composes messages of its own, of about the size.
 	Inexact bool
+	// Slow: its runs take long to start.
+	Slow bool
 }
 
 // All returns the peers, in the order of the tables.
@@ -53,6 +57,7 @@ func All() []Peer {
 		{Name: "net/smtp", run: runNetSMTP},
 		{Name: "go-smtp", run: runGoSMTP},
 		{Name: "go-mail", run: runGoMail, Inexact: true},
+		{Name: "nodemailer", command: nodemailer, measures: true, Slow: true},
 	}
 }
 

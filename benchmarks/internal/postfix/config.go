@@ -33,6 +33,7 @@ trace unix - - n - 0 bounce
 verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -23,6 +24,9 @@ type Instance struct {
 	Dir     string
 	exited  chan struct{}
 	cmd     *exec.Cmd
+
+	logRead   int64 // octets of the log that delivered is about
+	delivered int
 }
 
 // A Config says what differs from such an instance.
@@ -39,8 +43,7 @@ var ErrUnavailable = errors.New("no Postfix instance can run here")
 
 // Start starts an instance in a directory of its own for temporary files.
 func Start(cfg Config) (_ *Instance, err error) {
-	master, err := Program("master")
-	if err != nil {
+	if _, err := Program("master"); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	control, err := Program("postfix")
@@ -50,7 +53,7 @@ func Start(cfg Config) (_ *Instance, err error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: Postfix's master process has to be started by root", ErrUnavailable)
 	}
-	p := &Instance{exited: make(chan struct{})}
+	p := &Instance{}
 	if p.Address, err = freeAddress(); err != nil {
 		return nil, err
 	}
@@ -69,21 +72,31 @@ func Start(cfg Config) (_ *Instance, err error) {
 	if said, err := exec.Command(control, "-c", p.path("etc"), "check").CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("postfix check: %w: %s", err, said)
 	}
+	return p, p.Run()
+}
+
+// Run starts the instance again after Kill, with all that its queue holds.
+func (p *Instance) Run() error {
+	master, err := Program("master")
+	if err != nil {
+		return err
+	}
+	p.exited = make(chan struct{})
 	p.cmd = exec.Command(master, "-c", p.path("etc"), "-d")
 	p.cmd.Env = append(os.Environ(), "MAIL_CONFIG="+p.path("etc"))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		defer close(p.exited)
-		_ = p.cmd.Wait() // it ends by a signal of Stop, or has said in its log why
+		_ = p.cmd.Wait() // it ends by a signal of ours, or has said in its log why
 	}()
 	if err := waitForPort(p.Address, 10*time.Second); err != nil {
 		log, _ := p.Log()
-		return nil, fmt.Errorf("Postfix: %w: %s", err, log)
+		return fmt.Errorf("Postfix: %w: %s", err, log)
 	}
-	return p, nil
+	return nil
 }
 
 func (p *Instance) path(name string) string { return filepath.Join(p.Dir, name) }
@@ -133,10 +146,25 @@ func (p *Instance) Log() ([]byte, error) {
 	return log, err
 }
 
-// Delivered is how many recipients went all the way through the queue.
+// Delivered is how many recipients went all the way through the queue. It must
+// not be called concurrently.
 func (p *Instance) Delivered() (int, error) {
-	log, err := p.Log()
-	return bytes.Count(log, []byte("status=sent (")), err
+	f, err := os.Open(p.path("log/mail.log"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	news, err := io.ReadAll(io.NewSectionReader(f, p.logRead, 1<<40))
+	if err != nil {
+		return 0, err
+	}
+	news = news[:bytes.LastIndexByte(news, '\n')+1]
+	p.logRead += int64(len(news))
+	p.delivered += bytes.Count(news, []byte("status=sent ("))
+	return p.delivered, nil
 }
 
 // AwaitDelivered waits until as many recipients went through the queue as are
@@ -150,22 +178,28 @@ func (p *Instance) AwaitDelivered(want int, most time.Duration) (got int, err er
 }
 
 // Stop ends the instance, its processes and its directory.
-func (p *Instance) Stop() error { return errors.Join(p.Kill(), os.RemoveAll(p.Dir)) }
+func (p *Instance) Stop() error { return errors.Join(p.end(syscall.SIGTERM), os.RemoveAll(p.Dir)) }
 
-// Kill ends the instance and its processes at once, as far as its clients can
-// tell; its files stay.
-func (p *Instance) Kill() error {
+// Kill ends the instance and its processes as a crash would; its files stay.
+func (p *Instance) Kill() error { return p.end(syscall.SIGKILL) }
+
+func (p *Instance) end(signal syscall.Signal) error {
 	if p.cmd == nil || p.cmd.Process == nil {
 		return nil
 	}
-	group := -p.cmd.Process.Pid
-	_ = syscall.Kill(group, syscall.SIGTERM) // gone already, perhaps
 	select {
 	case <-p.exited:
+		return nil
+	default:
+	}
+	group := -p.cmd.Process.Pid
+	_ = syscall.Kill(group, signal) // gone in this very moment, perhaps
+	select {
+	case <-p.exited:
+		return nil
 	case <-time.After(10 * time.Second):
 		_ = syscall.Kill(group, syscall.SIGKILL)
 		<-p.exited
 		return errors.New("Postfix did not end within ten seconds and was killed")
 	}
-	return nil
 }
