@@ -68,7 +68,7 @@ func TestCheckRelays(t *testing.T) {
 		severity Severity
 		want     []string
 	}{
-		{"well", nil, TopicRelay, SeverityOK, []string{"p1.relays.test 10.0.0.1:25", "ready in"}},
+		{"well", nil, TopicRelay, SeverityOK, []string{"p1.relays.test 10.0.0.1:25", "ready for mail after"}},
 		{"in clear", nil, TopicTLS, SeverityWarning, []string{"in clear", "TLSRequired"}},
 		{"all extensions", nil, TopicExtensions, SeverityOK, []string{"PIPELINING", "SIZE 10240000", "DSN"}},
 		{"single", nil, TopicDNS, SeverityWarning, []string{"one relay carries everything", "add another"}},

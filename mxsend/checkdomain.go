@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,10 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 			if d.err == nil && len(d.found.Hosts) == 0 {
 				d.err = ErrNoRelay
 			}
+			// Within a preference the resolver has drawn an order.
+			d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
+				return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
+			})
 			for _, h := range d.found.Hosts {
 				if most := c.cfg.MaxPreference; most == 0 || h.Preference <= most {
 					d.hosts = append(d.hosts, h)

@@ -83,8 +83,10 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 		lines = append(lines, CheckLine{Severity: SeverityError, Topic: TopicRelay, Found: foundAt(failure), Advice: relayAdvice(failure)})
 	case failedAt(StageTLS) && policy == TLSImplicit:
 		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "accepts connections"})
+	case failure != nil:
+		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "answers"})
 	default:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: fmt.Sprintf("answers: connected, greeted and ready in %v", roughly(took))})
+		lines = append(lines, CheckLine{Topic: TopicRelay, Found: fmt.Sprintf("answers, and is ready for mail after %v", roughly(took))})
 	}
 	switch {
 	case failedAt(StageTLS):
@@ -109,16 +111,23 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	return lines
 }
 
-// foundAt says what went wrong and where, without the outcome, which is of mail.
+// foundAt says what went wrong and where, without the outcome, which is of mail,
+// and without the advice that the sentinels carry.
 func foundAt(e *Error) string {
 	s := "failed at " + e.Stage.String()
 	if e.Reply.Code != 0 {
 		s += ": " + e.Reply.String()
 	}
-	if e.Err != nil {
-		s += ": " + oneLine(e.Err)
+	var verify *tls.CertificateVerificationError
+	switch {
+	case errors.As(e.Err, &verify):
+		return s + ": " + oneLine(verify.Err)
+	case errors.Is(e.Err, ErrTLSRequired) && e.Reply.Code == 0:
+		return s + ": the relay does not offer STARTTLS"
+	case e.Err == nil, errors.Is(e.Err, ErrTLSRequired), errors.Is(e.Err, ErrRelayRefused):
+		return s
 	}
-	return s
+	return s + ": " + oneLine(e.Err)
 }
 
 func relayAdvice(e *Error) string {
@@ -143,8 +152,10 @@ func tlsAdvice(e *Error, policy TLSPolicy) string {
 		return "renew the relay's certificate, or correct the clock of this machine"
 	case errors.As(e.Err, &host):
 		return "give the relay a certificate for the name that its MX record bears"
-	case errors.Is(e.Err, ErrTLSVerify), errors.Is(e.Err, ErrTLSRequired):
-		return "" // these say themselves what to do
+	case errors.Is(e.Err, ErrTLSVerify):
+		return "set Config.TLSConfig.RootCAs to the CA that signed the certificate, or Config.RelayNames to the name that the relay bears"
+	case errors.Is(e.Err, ErrTLSRequired):
+		return "configure TLS on the relay (Postfix: smtpd_tls_security_level = may, and a certificate), or look for a device in between that takes STARTTLS away"
 	case policy == TLSImplicit:
 		return "TLS from the first octet is spoken on port 465 as a rule: check Config.Port, or set Config.TLS to mxsend.TLSRequired for STARTTLS"
 	}
