@@ -67,6 +67,9 @@ type Config struct {
 	// false is Rejected before anything is sent. Nil: all are allowed. It may be
 	// called concurrently.
 	AllowRecipient func(address string) bool
+	// Check tells Client.Check about the way of mail beyond the relays. Zero: it
+	// checks DNS, relays and signer only.
+	Check CheckConfig
 	// Logger gets what an operator should know: relays put out and taken back,
 	// lookups that failed. No addresses, no content. Nil: nothing is logged.
 	Logger *slog.Logger
@@ -176,7 +179,7 @@ func (cfg *Config) validate() error {
 	if r, ok := cfg.Resolver.(*dnsResolver); ok && r.err != nil {
 		bad("Config.Resolver: %w", r.err)
 	}
-	errs = append(errs, cfg.Limits.validate())
+	errs = append(errs, cfg.Limits.validate(), cfg.Check.validate())
 	cfg.fillFuncs()
 	return errors.Join(errs...)
 }

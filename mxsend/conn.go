@@ -97,7 +97,7 @@ func (c *conn) signal() {
 // the connection ends.
 func (c *conn) run() {
 	defer c.client.goroutines.Done()
-	if err := c.open(); err != nil {
+	if err := c.open(c.client.ctx); err != nil {
 		c.client.openFailed(c, err)
 		return
 	}

@@ -12,11 +12,11 @@ import (
 // their order: the next one as soon as the one before failed, or beside it where
 // that is silent for slowDial (as RFC 8305 has it for two families), so that an
 // address that swallows packets does not hold up the others.
-func (c *conn) connect() *Error {
+func (c *conn) connect(ctx context.Context) *Error {
 	c.client.mu.Lock()
 	addresses, port := c.relay.addresses, c.relay.port
 	c.client.mu.Unlock()
-	ctx, cancel := context.WithCancel(c.client.ctx)
+	dialling, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := make(chan dialled, len(addresses))
 	next := time.NewTimer(0)
@@ -31,12 +31,12 @@ func (c *conn) connect() *Error {
 			a := netip.AddrPortFrom(addresses[started], uint16(port))
 			started++
 			next.Reset(slowDial)
-			go func() { results <- c.client.dial(ctx, a) }()
+			go func() { results <- c.client.dial(dialling, a) }()
 		case d := <-results:
 			ended++
 			if d.err != nil {
 				c.address, cause = d.address, joinCauses(cause, d.err)
-				if c.client.ctx.Err() == nil {
+				if ctx.Err() == nil {
 					next.Reset(0)
 				} else if ended == started {
 					return &Error{Stage: StageConnect, Err: cause}

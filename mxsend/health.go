@@ -13,6 +13,7 @@ type health struct {
 	refusals int           // of this client, in a row, without an acceptance between
 	outs     int           // ejections since it was last well, for the doubling
 	out      bool          // ejected, and not yet back in full
+	until    time.Time     // the end of the last ejection
 	window   [2]healthTick // the running and the last five seconds
 	accepted bool          // it has ever accepted anything
 }
@@ -50,7 +51,7 @@ func (h *health) fail(now time.Time, connecting, last bool, random float64) sent
 		if last {
 			return sentence{wait: jitter(doubled(time.Second, h.failures-ejectInARow, lastRelayMost), random)}
 		}
-		return h.eject(random)
+		return h.eject(now, random)
 	}
 	if connecting {
 		return sentence{wait: jitter(doubled(coolFirst, h.failures-1, time.Second), random)}
@@ -66,13 +67,19 @@ func (h *health) refuse(now time.Time, random float64) sentence {
 	if h.refusals < ejectRefusals {
 		return sentence{}
 	}
-	return h.eject(random)
+	return h.eject(now, random)
 }
 
-func (h *health) eject(random float64) sentence {
+// eject puts the relay out. What fails while it is out was begun before, and says
+// nothing new: all connections to a relay that is switched off fail at once, and
+// are one event.
+func (h *health) eject(now time.Time, random float64) sentence {
+	if h.out && now.Before(h.until) {
+		return sentence{}
+	}
 	wait := jitter(doubled(ejectFirst, h.outs, ejectMost), random)
 	h.outs++
-	h.out = true
+	h.out, h.until = true, now.Add(wait)
 	return sentence{eject: true, wait: wait}
 }
 

@@ -14,8 +14,9 @@ import (
 )
 
 // open connects, and leaves the connection ready for its first transaction:
-// greeting, EHLO, TLS, EHLO anew, AUTH. On an error nothing is left open.
-func (c *conn) open() (failure *Error) {
+// greeting, EHLO, TLS, EHLO anew, AUTH. On an error nothing is left open, nor is
+// when ctx ends meanwhile.
+func (c *conn) open(ctx context.Context) (failure *Error) {
 	defer func() {
 		if failure != nil {
 			failure.Outcome, failure.Relay = Deferred, c.relay.name
@@ -24,15 +25,15 @@ func (c *conn) open() (failure *Error) {
 			}
 		}
 	}()
-	if failure := c.connect(); failure != nil {
+	if failure := c.connect(ctx); failure != nil {
 		return failure
 	}
-	// A Client that is cut does not wait for the relay.
-	stop := context.AfterFunc(c.client.ctx, func() { _ = c.raw.Close() })
+	// Who gives up does not wait for the relay.
+	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	defer stop()
 	cfg := &c.client.cfg
 	if cfg.TLS == TLSImplicit {
-		if failure := c.handshake(); failure != nil {
+		if failure := c.handshake(ctx); failure != nil {
 			return failure
 		}
 	}
@@ -44,7 +45,7 @@ func (c *conn) open() (failure *Error) {
 		return failure
 	}
 	if cfg.TLS == TLSRequired || cfg.TLS == TLSOpportunistic {
-		if failure := c.startTLS(); failure != nil {
+		if failure := c.startTLS(ctx); failure != nil {
 			return failure
 		}
 	}
@@ -128,7 +129,7 @@ func (c *conn) hello() *Error {
 
 // startTLS secures the connection (RFC 3207) or fails: in clear it goes on only
 // under TLSOpportunistic, where the relay does not offer STARTTLS or refuses it.
-func (c *conn) startTLS() *Error {
+func (c *conn) startTLS(ctx context.Context) *Error {
 	cfg := &c.client.cfg
 	if !c.extensions.StartTLS {
 		if cfg.TLS == TLSOpportunistic {
@@ -153,7 +154,7 @@ func (c *conn) startTLS() *Error {
 		// the relay's after the handshake.
 		return &Error{Stage: StageTLS, Err: fmt.Errorf("%w: octets in clear after the reply to STARTTLS", smtpwire.ErrProtocol)}
 	}
-	if failure := c.handshake(); failure != nil {
+	if failure := c.handshake(ctx); failure != nil {
 		return failure
 	}
 	c.replies.Reset(c.nc)
@@ -161,14 +162,14 @@ func (c *conn) startTLS() *Error {
 	return c.hello()
 }
 
-func (c *conn) handshake() *Error {
+func (c *conn) handshake(ctx context.Context) *Error {
 	config, err := c.tlsConfig()
 	if err != nil {
 		return &Error{Stage: StageTLS, Err: err}
 	}
 	_ = c.raw.SetDeadline(time.Now().Add(c.client.cfg.Limits.Connect))
 	secured := tls.Client(c.raw, config)
-	if err := secured.HandshakeContext(c.client.ctx); err != nil {
+	if err := secured.HandshakeContext(ctx); err != nil {
 		var verify *tls.CertificateVerificationError
 		var host x509.HostnameError
 		var authority x509.UnknownAuthorityError

@@ -171,7 +171,8 @@ func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now 
 // blame counts a failure that is the relay's own.
 func (c *Client) blame(r *relay, now time.Time, err *Error) {
 	r.lastErr = err
-	if r.tighten(now) {
+	strained := err.Reply.Temporary() || errors.Is(err.Err, errTimeout) // not that it is gone
+	if strained && r.tighten(now) {
 		c.applyWeights(r.pool)
 	}
 	s := r.health.fail(now, false, !r.pool.othersUsable(r, now), rand.Float64())

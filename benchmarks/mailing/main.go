@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
@@ -27,7 +28,7 @@ import (
 const beSink = "be-sink"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "mailing:", err)
@@ -44,6 +45,7 @@ func run(ctx context.Context) (err error) {
 	n := flag.Int("n", 1_700_000, "mails to submit")
 	size := flag.Int("size", 4<<10, "octets of each")
 	connections := flag.Int("connections", 10, "to each of the two relays")
+	plotDir := flag.String("plots", "", "directory for a plot, as SVG and PNG")
 	flag.Parse()
 	most := time.Duration(0)
 	if *quick {
@@ -71,6 +73,11 @@ func run(ctx context.Context) (err error) {
 		return fmt.Errorf("void: %d mails were reported accepted, and the sink counted %d", want, got)
 	}
 	r := m.report()
+	if *plotDir != "" {
+		if err := m.plot(*plotDir); err != nil {
+			return err
+		}
+	}
 	if *asJSON {
 		return r.WriteJSON(os.Stdout)
 	}
@@ -91,6 +98,16 @@ func (m *mailing) report() *report.Report {
 	r.Add("resident memory, growth from the second quarter to the last", "MiB",
 		report.Sample{m.quarter(3).Median() - m.quarter(1).Median()})
 	return r
+}
+
+func (m *mailing) plot(dir string) error {
+	resident, heap := report.Series{Name: "resident"}, report.Series{Name: "heap"}
+	for _, x := range m.samples {
+		resident.X, resident.Y = append(resident.X, x.at.Seconds()), append(resident.Y, x.resident)
+		heap.X, heap.Y = append(heap.X, x.at.Seconds()), append(heap.Y, x.heap)
+	}
+	title := fmt.Sprintf("Memory during a mailing of %d", m.accepted)
+	return report.Lines(dir, "mailing-memory", title, "seconds", "MiB", []report.Series{resident, heap})
 }
 
 // quarter is the resident memory of the samples in a quarter of the mailing.

@@ -28,6 +28,7 @@ type benchCase struct {
 const (
 	minimal     = "minimal sink"
 	smtpSink    = "smtp-sink"
+	testRelay   = "mxtest"
 	realPostfix = "Postfix (discard)"
 )
 
@@ -70,6 +71,8 @@ func cases(o options) []benchCase {
 		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
 		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
 		{smtpSink, 1, 4 * kib, time.Millisecond, run},
+		{testRelay, 10, 4 * kib, 0, run},
+		{testRelay, 50, 4 * kib, 0, run},
 		{realPostfix, 10, 4 * kib, 0, 2 * run},
 		{realPostfix, 50, 4 * kib, 0, 2 * run},
 		{realPostfix, 10, 64 * kib, 0, 2 * run},

@@ -1,6 +1,7 @@
 // Throughput measures how fast mail is submitted: this library beside Postfix's
 // smtp-source, net/smtp, go-smtp's client, go-mail and nodemailer's pool, all in
-// one run, into the cheapest sink there can be, smtp-sink and real Postfix. Each
+// one run, into the cheapest sink there can be, smtp-sink,
+// a relay of mxtest and real Postfix. Each
 // peer is a process of its own, and so is the sink; runs alternate, and what is
 // shown are medians. Every mail that a peer says was accepted is counted at the
 // sink, and a run whose count is off is void.
@@ -22,6 +23,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
@@ -30,7 +32,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "throughput:", err)
@@ -40,13 +42,17 @@ func main() {
 
 // Words that make this program another of its processes.
 const (
-	beSink = "be-sink"
-	bePeer = "be-peer"
+	beSink   = "be-sink"
+	beRelays = "be-relays"
+	bePeer   = "be-peer"
 )
 
 func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == beSink {
 		return sink.Main(os.Stdin, os.Stdout)
+	}
+	if len(os.Args) > 1 && os.Args[1] == beRelays {
+		return serveRelays(os.Stdin, os.Stdout)
 	}
 	if len(os.Args) > 2 && os.Args[1] == bePeer {
 		return peers.Main(ctx, os.Args[2], os.Stdout)
@@ -60,6 +66,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.run, "time", 0, "about how long one run takes (default 1s, 200ms with -quick)")
 	under := flag.String("under", "", "run peers written in Go under this command, as in 'strace -c -f -o calls.txt'; no figure is to be believed then")
 	flag.StringVar(&o.profile, "profile", "", "directory for CPU and allocation profiles of the last run in Go")
+	plotDir := flag.String("plots", "", "directory for plots, as SVG and PNG")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
@@ -79,18 +86,25 @@ func run(ctx context.Context) error {
 		}
 		fmt.Println()
 	}
+	var all []measured
 	for _, c := range cases(o) {
 		if !strings.Contains(c.name(), o.only) || !b.has(c) {
 			continue
 		}
-		t, err := b.runCase(ctx, c, r)
+		t, results, err := b.runCase(ctx, c, r)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name(), err)
 		}
+		all = append(all, measured{c, results})
 		if !*asJSON {
 			if err := t.Write(os.Stdout); err != nil {
 				return err
 			}
+		}
+	}
+	if *plotDir != "" {
+		if err := plots(*plotDir, all); err != nil {
+			return err
 		}
 	}
 	if *asJSON {
@@ -100,15 +114,15 @@ func run(ctx context.Context) error {
 }
 
 // runCase measures one case, adds its rows to the report and returns its table.
-func (b *bench) runCase(ctx context.Context, c benchCase, r *report.Report) (*report.Table, error) {
+func (b *bench) runCase(ctx context.Context, c benchCase, r *report.Report) (*report.Table, []*result, error) {
 	s, err := b.stage(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer s.close()
 	results, err := b.measure(ctx, c, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	addRows(r, c, results)
 	t := table(c, results)
@@ -116,7 +130,7 @@ func (b *bench) runCase(ctx context.Context, c benchCase, r *report.Report) (*re
 		t.Notes = append(t.Notes, fmt.Sprintf("a round trip through the proxy took %v", s.trip.Round(10*time.Microsecond)))
 		r.Add(c.name()+": round trip of the proxy", "ms", report.Sample{s.trip.Seconds() * 1000})
 	}
-	return t, nil
+	return t, results, nil
 }
 
 // self makes this program a peer.

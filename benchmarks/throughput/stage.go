@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/smtp"
+	"os/exec"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
@@ -15,6 +16,7 @@ type stage struct {
 	// totals returns the sink's counts; one that counts with a delay waits until
 	// it has as many mails as are to be expected, for a while.
 	totals func(expected int64) (sink.Totals, error)
+	relays *sink.Process // of mxtest, where they are the sink
 	proxy  *proxy.Proxy
 	trip   time.Duration // what a round trip really takes; zero: not measured
 }
@@ -31,6 +33,14 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 			n, err := b.smtpSink.Accepted()
 			return sink.Totals{Accepted: int64(n)}, err
 		}
+	case testRelay:
+		// One for each case: its ledger grows with every mail.
+		var err error
+		if s.relays, err = sink.Start(exec.Command(executable(), beRelays)); err != nil {
+			return nil, err
+		}
+		s.address = s.relays.Address
+		s.totals = func(int64) (sink.Totals, error) { return s.relays.Totals() }
 	case realPostfix:
 		s.address = b.postfix.Address
 		s.totals = func(expected int64) (sink.Totals, error) {
@@ -85,6 +95,9 @@ func roundTrip(address string) (time.Duration, error) {
 }
 
 func (s *stage) close() {
+	if s.relays != nil {
+		_ = s.relays.Close()
+	}
 	if s.proxy != nil {
 		_ = s.proxy.Close()
 	}

@@ -287,7 +287,9 @@ func TestRecipientLimitOfADelivery(t *testing.T) {
 func FuzzQueue(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 200, 201, 202})
 	f.Add([]byte("a relay has a long memory"))
+	f.Add([]byte{3, 7, 11, 15, 19, 23, 27, 31, 35, 39, 43, 3, 7, 11, 15, 19, 23, 27, 201, 3, 7, 11, 15, 19, 255})
 	f.Fuzz(func(t *testing.T, ops []byte) {
+		ops = ops[:min(len(ops), 200)]
 		p := DefaultParams()
 		p.ActiveLimit, p.RecipientLimit, p.QueueLifetime, p.MaximalBackoff = 3, 5, 20*time.Minute, 10*time.Minute
 		p.Transports[0].ProcessLimit, p.Transports[0].Recipients = 2, 2
@@ -306,7 +308,7 @@ func FuzzQueue(f *testing.F) {
 			if op < 200 {
 				dests := make([]int32, 1+op%4)
 				for i := range dests {
-					dests[i] = int32(op>>2) % 3
+					dests[i] = int32(op>>2+byte(i)) % 7
 				}
 				d.submit(int32(submitted), dests...)
 				submitted++
@@ -376,6 +378,56 @@ func TestConnectionCacheOnDemand(t *testing.T) {
 			t.Errorf("cache %v: %d of 2000 mails went straight to the fallback", on, direct)
 		}
 	}
+}
+
+func TestFlush(t *testing.T) {
+	failing := true
+	d := newDriver(DefaultParams(), nil)
+	d.do = func(a Action, rcpts []int32) ([]Class, Feedback, Time) {
+		if failing {
+			return []Class{Deferred}, Failure, time.Second
+		}
+		return []Class{Done}, Success, time.Second
+	}
+	for m := range int32(10) { // kills the destination
+		d.submit(m, 0)
+	}
+	d.run(10 * time.Second)
+	failing = false
+	d.q.Flush(d.now)
+	d.act()
+	d.run(20 * time.Second)
+	if c := d.q.Counts(); c != (Counts{}) {
+		t.Errorf("got %+v after a flush, want nothing left", c)
+	}
+}
+
+func TestRouteAndReset(t *testing.T) {
+	p := DefaultParams()
+	p.Transports = append(p.Transports, p.Transports[0])
+	p.Transports[1].ProcessLimit = 1
+	d := newDriver(p, everyone(Done, Success, time.Second))
+	d.q.Route(5, 1)
+	for m := range int32(4) {
+		d.submit(m, 5)
+	}
+	d.submit(9, 0)
+	if d.q.transports[1].busy != 1 || d.q.transports[0].busy != 1 {
+		t.Errorf("got %d and %d processes busy, want one each", d.q.transports[0].busy, d.q.transports[1].busy)
+	}
+	d.q.Reset()
+	if c := d.q.Counts(); c != (Counts{}) {
+		t.Errorf("got %+v after Reset", c)
+	}
+}
+
+func TestNewWithoutTransportPanics(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	New(Params{})
 }
 
 func ExampleQueue() {

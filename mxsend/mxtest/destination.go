@@ -27,7 +27,8 @@ type Destination struct {
 	grey  map[string]time.Duration
 }
 
-// A Rule is a line of a destination's script. The first rule that matches decides.
+// A Rule is a line of a destination's script. The first rule that matches decides. What it does at RCPT concerns its
+// recipient; what it does at any other stage concerns all recipients of the session.
 type Rule struct {
 	// Recipient is a pattern on the address or its local part. Empty: every recipient.
 	Recipient string

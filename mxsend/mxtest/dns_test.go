@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
@@ -113,20 +114,22 @@ func TestDNSFaults(t *testing.T) {
 		{"spoofed", mxtest.DNSSpoof, func(m *dns.Msg, err error) bool { return err == nil && len(m.Answer) == 2 }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := mxtest.NewCluster(t, mxtest.Config{})
-			for _, network := range []string{"udp", "tcp"} {
-				if network == "tcp" && !tt.tcp {
-					continue
+			synctest.Test(t, func(t *testing.T) {
+				c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
+				for _, network := range []string{"udp", "tcp"} {
+					if network == "tcp" && !tt.tcp {
+						continue
+					}
+					c.DNS().Fail("mail.test", tt.fault, 1)
+					if m, err := ask(t, c, network, "mail.test", dns.TypeMX); !tt.check(m, err) {
+						t.Errorf("%s: got %v, %v", network, m, err)
+					}
+					c.DNS().Fail("mail.test", 0, 0)
+					if m, err := ask(t, c, network, "mail.test", dns.TypeMX); err != nil || len(m.Answer) != 2 {
+						t.Errorf("%s, after the fault: got %v, %v", network, m, err)
+					}
 				}
-				c.DNS().Fail("mail.test", tt.fault, 1)
-				if m, err := ask(t, c, network, "mail.test", dns.TypeMX); !tt.check(m, err) {
-					t.Errorf("%s: got %v, %v", network, m, err)
-				}
-				c.DNS().Fail("mail.test", 0, 0)
-				if m, err := ask(t, c, network, "mail.test", dns.TypeMX); err != nil || len(m.Answer) != 2 {
-					t.Errorf("%s, after the fault: got %v, %v", network, m, err)
-				}
-			}
+			})
 		})
 	}
 }

@@ -286,3 +286,72 @@ func TestStoppedRelayDeliversNothing(t *testing.T) {
 		}
 	})
 }
+
+// Mail for a destination that was found dead is deferred without an attempt, for the reason why it is dead.
+func TestDeadDestination(t *testing.T) {
+	bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("dead.test").Silence()
+		to := make([]string, 60) // two deliveries of 50 recipients and of 10
+		for i := range to {
+			to[i] = strings.Repeat("u", i+1) + "@dead.test"
+		}
+		for range 6 {
+			send(to...)
+		}
+		time.Sleep(6 * time.Minute) // the first deliveries have failed after five
+		tried, untried := 0, 0
+		last := send(to...)
+		for _, r := range last.Recipients {
+			if r.Place != mxtest.Deferred || r.Status != "4.4.2" || r.Next.IsZero() {
+				t.Fatalf("got %+v", r)
+			}
+			if r.Attempts == 0 {
+				untried++
+			} else {
+				tried++
+			}
+		}
+		if untried != 60 {
+			t.Errorf("%d recipients of a dead destination were tried, %d not", tried, untried)
+		}
+	})
+}
+
+func TestWaitIdleSaysWhatIsLeft(t *testing.T) {
+	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+		c.Destination("slow.test").Tarpit(time.Hour)
+		send("u@slow.test")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := c.WaitIdle(ctx); err == nil || !strings.Contains(err.Error(), "p1.mail.test: 0 incoming, 1 active") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// The short forms of a script.
+func TestShortScripts(t *testing.T) {
+	for _, tt := range []struct {
+		name, status string
+		script       func(*mxtest.Destination)
+	}{
+		{"null MX", "5.1.0", func(d *mxtest.Destination) { d.NullMX() }},
+		{"NXDOMAIN", "5.4.4", func(d *mxtest.Destination) { d.NXDomain() }},
+		{"SERVFAIL", "4.4.3", func(d *mxtest.Destination) { d.ServFail() }},
+		{"silence", "4.4.2", func(d *mxtest.Destination) { d.Silence() }},
+		{"drop", "4.4.2", func(d *mxtest.Destination) { d.Drop(mxtest.AtData) }},
+		{"reject with an exception", "2.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no").Accept("u") }},
+		{"no enhanced status code", "5.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
+				tt.script(c.Destination("x.test"))
+				m := send("u@x.test")
+				time.Sleep(10 * time.Minute) // for the silence
+				if to := first(c, m); to.Status != tt.status {
+					t.Errorf("got %+v, want status %s", to, tt.status)
+				}
+			})
+		})
+	}
+}

@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// maxSessions bounds the connections of a relay, those included that wait for a process of smtpd: more are closed at once.
+const maxSessions = 4096
+
 // serve accepts clients until the listener is closed.
 func (r *Relay) serve(listener net.Listener, address string) {
 	r.mu.Lock()
@@ -22,6 +25,11 @@ func (r *Relay) serve(listener net.Listener, address string) {
 				r.mu.Unlock()
 				conn.Close()
 				return
+			}
+			if len(r.sessions) >= maxSessions {
+				r.mu.Unlock()
+				conn.Close()
+				continue
 			}
 			r.sessions[s] = struct{}{}
 			if r.c.cfg.Transcripts {

@@ -42,7 +42,7 @@ func (m *message) unlabelledComplaint(r *Report) bool {
 		if !isEnclosed(p.typ) {
 			continue
 		}
-		h, _, _ := splitHeader(strings.TrimLeft(p.body, "\n"))
+		h := enclosedHeader(p.body)
 		if v := h.get("X-HmXmrOriginalRecipient"); v != "" {
 			r.Kind, r.FeedbackType = Complaint, "abuse"
 			r.addComplainant(v)
@@ -72,8 +72,7 @@ func (m *message) onlyTo() string {
 		if !isEnclosed(p.typ) {
 			continue
 		}
-		h, _, _ := splitHeader(strings.TrimLeft(p.body, "\n"))
-		to := h.get("To")
+		to := enclosedHeader(p.body).get("To")
 		a, end := nextAddress(to, 0)
 		if another, _ := nextAddress(to, end); another == "" || sameAddress(a, another) {
 			return a

@@ -49,6 +49,28 @@ func splitHeader(text string) (h header, body string, truncated bool) {
 	return h, "", false
 }
 
+// enclosedHeader reads the header of an enclosed mail. Systems that cut or
+// rewrap long fields leave lines that are none: they are passed over, up to the
+// first empty line.
+func enclosedHeader(text string) header {
+	text = strings.TrimLeft(text, "\n")
+	if i := strings.Index(text, "\n\n"); i >= 0 {
+		text = text[:i]
+	}
+	text = text[:min(len(text), maxHeader)]
+	var all header
+	for text != "" {
+		h, rest, _ := splitHeader(text)
+		all = append(all, h...)
+		if len(rest) == len(text) || len(h) > 0 && rest != "" {
+			_, next := line(rest, 0)
+			rest = rest[next:]
+		}
+		text = rest
+	}
+	return all
+}
+
 // splitField splits a line "Name: value". The value keeps its spaces at the end
 // so that it stays adjacent to a continuation line.
 func splitField(l string) (name, value string, ok bool) {

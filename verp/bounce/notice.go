@@ -57,8 +57,7 @@ func (m *message) noticeText(fields bool) (text string, enclosed header) {
 		text = stripHTML(html[:min(len(html), maxText)])
 	}
 	if i := originalStart(text); i >= 0 {
-		h, _, _ := splitHeader(strings.TrimLeft(text[i:], "\n"))
-		return text[:i], h
+		return text[:i], enclosedHeader(text[i:])
 	}
 	return text, nil
 }

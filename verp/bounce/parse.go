@@ -113,8 +113,7 @@ func (m *message) original(r *Report) {
 		if !isEnclosed(p.typ) {
 			continue
 		}
-		h, _, _ := splitHeader(strings.TrimLeft(p.body, "\n"))
-		fillOriginal(r, h)
+		fillOriginal(r, enclosedHeader(p.body))
 		return
 	}
 }

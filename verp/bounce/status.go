@@ -2,17 +2,29 @@ package bounce
 
 import "strings"
 
-// findStatus returns the first enhanced status code (RFC 3463) in text, or "".
+// findStatus returns an enhanced status code (RFC 3463) in text, or "": the
+// first whose detail is not 0, or else the first. A system that wraps another's
+// reply often puts a general one of its own before it.
 func findStatus(text string) string {
+	general := ""
 	for i := 0; i+5 <= len(text); i++ {
 		if ch := text[i]; ch != '2' && ch != '4' && ch != '5' {
 			continue
 		}
-		if n := statusLen(text, i); n > 0 {
-			return text[i : i+n]
+		n := statusLen(text, i)
+		if n == 0 {
+			continue
 		}
+		status := text[i : i+n]
+		if !strings.HasSuffix(status, ".0") {
+			return status
+		}
+		if general == "" {
+			general = status
+		}
+		i += n - 1
 	}
-	return ""
+	return general
 }
 
 // statusLen returns the length of the status code at i, or 0: class, subject
@@ -47,26 +59,50 @@ func isReplyDash(text string, i int) bool {
 	return i >= 3 && isDigit(text[i-1]) && isDigit(text[i-2]) && (text[i-3] == '4' || text[i-3] == '5') && (i == 3 || !isWordByte(text[i-4]))
 }
 
-// findCode returns the first SMTP reply code of a failure in text, or 0: three
-// digits that start with 4 or 5, followed by a space, a '-' or the end, and
-// not part of a number or a name.
+// findCode returns the first SMTP reply code of a failure in text, or 0.
 func findCode(text string) int {
 	for i := 0; i+3 <= len(text); i++ {
-		if ch := text[i]; ch != '4' && ch != '5' {
-			continue
+		if isCode(text[i:i+3]) && codeMayStart(text, i) && codeMayEnd(text, i+3) {
+			return int(text[i]-'0')*100 + int(text[i+1]-'0')*10 + int(text[i+2]-'0')
 		}
-		if i > 0 && (isWordByte(text[i-1]) || strings.IndexByte(".-/@+:,=[", text[i-1]) >= 0 && !(text[i-1] == ':' && (i < 2 || !isDigit(text[i-2]))) && !(text[i-1] == '[' || text[i-1] == '=')) {
-			continue
-		}
-		if d := text[i+1]; d < '0' || d > '5' && d != '7' || !isDigit(text[i+2]) { // 571 is in use; 465 and 587 are ports
-			continue
-		}
-		if i+3 < len(text) && (isWordByte(text[i+3]) || strings.IndexByte("./@%", text[i+3]) >= 0 && !(text[i+3] == '.' && (i+4 == len(text) || !isDigit(text[i+4])))) {
-			continue
-		}
-		return int(text[i]-'0')*100 + int(text[i+1]-'0')*10 + int(text[i+2]-'0')
 	}
 	return 0
+}
+
+// isCode: 4 or 5; 0 to 5, or 7 for the 571 that some use, so that the ports 465
+// and 587 are none; any digit (RFC 5321 §4.2.1).
+func isCode(s string) bool {
+	return (s[0] == '4' || s[0] == '5') && ('0' <= s[1] && s[1] <= '5' || s[1] == '7') && isDigit(s[2])
+}
+
+// codeMayStart: a code is no part of a word, an address or a number.
+func codeMayStart(text string, i int) bool {
+	if i == 0 {
+		return true
+	}
+	switch before := text[i-1]; before {
+	case '.', '-', '/', '@', '+', ',':
+		return false
+	case ':': // "code:550", but not 12:550 or [192.0.2.1]:550
+		return i < 2 || !isDigit(text[i-2]) && text[i-2] != ']'
+	default:
+		return !isWordByte(before)
+	}
+}
+
+// codeMayEnd: as codeMayStart; a full stop may follow, a dash too.
+func codeMayEnd(text string, i int) bool {
+	if i == len(text) {
+		return true
+	}
+	switch after := text[i]; after {
+	case '/', '@', '%':
+		return false
+	case '.':
+		return i+1 == len(text) || !isDigit(text[i+1])
+	default:
+		return !isWordByte(after)
+	}
 }
 
 func isDigit(ch byte) bool { return '0' <= ch && ch <= '9' }

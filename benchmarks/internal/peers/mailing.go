@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+
+	"github.com/mxsend/go-mxsend/mxsend"
 )
 
 // A mailing is the messages of a job: one content, a return path each. It is made
@@ -11,6 +13,7 @@ import (
 type mailing struct {
 	content     []byte
 	returnPaths string // all in one, each pathLen long
+	signer      mxsend.Signer
 	next        atomic.Int64
 	n           int64
 }

@@ -34,6 +34,9 @@ func Main(ctx context.Context, spec string, out io.Writer) error {
 		return err
 	}
 	m := newMailing(job)
+	if m.signer, err = newSigner(p.keys); err != nil {
+		return err
+	}
 	stop, err := profile(job.Profile)
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ func runMxsend(ctx context.Context, job Job, m *mailing) (accepted int, err erro
 		LocalName: LocalName,
 		TLS:       mxsend.TLSDisabled,
 		Resolver:  mxsend.NewResolver(job.DNS),
+		Signer:    m.signer,
 		Limits:    mxsend.Limits{Connections: max(1, job.Connections/Relays(job.Connections)), Reserved: -1},
 	})
 	if err != nil {

@@ -43,6 +43,8 @@ type Peer struct {
 	command func(Job) (*exec.Cmd, error)
 	// measures: the program measures itself and prints a Figure as JSON.
 	measures bool
+	// keys sign each message, each in a header field of its own.
+	keys []keyMaker
 	// Inexact: the peer composes messages of its own, of about the size.
 	Inexact bool
 	// Slow: its runs take long to start.
@@ -53,6 +55,9 @@ type Peer struct {
 func All() []Peer {
 	return []Peer{
 		{Name: "mxsend", run: runMxsend},
+		{Name: "mxsend+RSA", run: runMxsend, keys: []keyMaker{rsaKey}},
+		{Name: "mxsend+Ed25519", run: runMxsend, keys: []keyMaker{ed25519Key}},
+		{Name: "mxsend+both", run: runMxsend, keys: []keyMaker{rsaKey, ed25519Key}},
 		{Name: "smtp-source", command: smtpSource},
 		{Name: "net/smtp", run: runNetSMTP},
 		{Name: "go-smtp", run: runGoSMTP},
@@ -60,6 +65,9 @@ func All() []Peer {
 		{Name: "nodemailer", command: nodemailer, measures: true, Slow: true},
 	}
 }
+
+// Signatures is how many DKIM signatures the peer puts on each message.
+func (p Peer) Signatures() int { return len(p.keys) }
 
 func find(name string) (Peer, error) {
 	for _, p := range All() {

@@ -11,8 +11,7 @@ import (
 	"os/exec"
 )
 
-// Main is the sink as a process of its own: it prints its address, and then its
-// Totals as JSON for every line that it reads. It ends with its input.
+// Main is the sink as a process of its own. It ends with its input.
 func Main(in io.Reader, out io.Writer) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -21,24 +20,30 @@ func Main(in io.Reader, out io.Writer) error {
 	var s Sink
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(l.(*net.TCPListener)) }()
-	fmt.Fprintln(out, l.Addr())
 	done := make(chan error, 1)
-	go func() {
-		lines := bufio.NewScanner(in)
-		for lines.Scan() {
-			if err := json.NewEncoder(out).Encode(s.Totals()); err != nil {
-				done <- err
-				return
-			}
-		}
-		done <- lines.Err()
-	}()
+	go func() { done <- Answer(in, out, l.Addr().String(), s.Totals) }()
 	select {
 	case err := <-failed:
 		return err
 	case err := <-done:
 		return err
 	}
+}
+
+// Answer is the other end of a Process, for a server of any kind: it prints the
+// address, and then the totals as JSON for every line that it reads. It returns at
+// the end of its input.
+func Answer(in io.Reader, out io.Writer, address string, totals func() Totals) error {
+	if _, err := fmt.Fprintln(out, address); err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		if err := json.NewEncoder(out).Encode(totals()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // Totals returns what was counted so far.
@@ -55,7 +60,7 @@ type Process struct {
 	out *bufio.Reader
 }
 
-// Start starts cmd, whose main function calls Main.
+// Start starts cmd, whose main function calls Main or Answer.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+)
+
+// A measured case is one with its results.
+type measured struct {
+	benchCase
+	results []*result
+}
+
+// plots draws the rates and the CPU of every peer, one picture for each sink and
+// round-trip time. A peer without results in a case has no bar there.
+func plots(dir string, all []measured) error {
+	type picture struct {
+		sink      string
+		roundTrip string
+	}
+	var order []picture
+	groups := map[picture][]measured{}
+	for _, m := range all {
+		p := picture{m.sink, m.roundTrip.String()}
+		if groups[p] == nil {
+			order = append(order, p)
+		}
+		groups[p] = append(groups[p], m)
+	}
+	for i, p := range order {
+		title := p.sink + ", " + p.roundTrip + " round trip"
+		rate := func(r *result) float64 { return r.rate.Median() }
+		if err := bars(dir, fmt.Sprintf("rate-%d", i+1), title, "messages/s", groups[p], rate); err != nil {
+			return err
+		}
+		cpu := func(r *result) float64 { return r.cpu.Median() }
+		if err := bars(dir, fmt.Sprintf("cpu-%d", i+1), title, "client CPU, µs/message", groups[p], cpu); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bars(dir, name, title, unit string, cases []measured, value func(*result) float64) error {
+	var labels []string
+	series := make([]report.Series, len(cases[0].results))
+	for _, m := range cases {
+		labels = append(labels, fmt.Sprintf("%d connections\n%d KiB", m.connections, m.size>>10))
+		for i, r := range m.results {
+			series[i].Name = r.peer
+			series[i].Y = append(series[i].Y, value(r))
+		}
+	}
+	return report.Bars(dir, name, title, unit, labels, series)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/mxsend/go-mxsend/dkim"
+	"github.com/mxsend/go-mxsend/mxsend"
+)
+
+// options are the flags, as far as they are not in config already.
+type options struct {
+	json, demo bool
+	timeout    time.Duration
+	config     mxsend.Config
+
+	ca                        string
+	user, passwordFile        string
+	dkimDomain, selector, key string
+	nameServers               []string
+}
+
+func parse(args []string, stderr io.Writer) (*options, error) {
+	o := &options{}
+	f := flag.NewFlagSet("preflight", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	c := &o.config
+	f.BoolVar(&o.json, "json", false, "print one JSON object instead of a table")
+	f.BoolVar(&o.demo, "demo", false, "check an installation in this process, which has two mistakes")
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long the whole check may take")
+
+	f.StringVar(&c.Domain, "domain", "", "mail `domain` whose MX records name the relays")
+	f.StringVar(&c.Transactional.Domain, "transactional", "", "mail `domain` of the transactional lane, if it has its own")
+	f.StringVar(&c.Bulk.Domain, "bulk", "", "mail `domain` of the bulk lane, if it has its own")
+	f.Func("weight", "`host=weight` of a relay (repeatable)", o.addWeight)
+	f.IntVar(&c.MaxPreference, "max-preference", 0, "leave relays of a higher MX preference unused")
+	f.IntVar(&c.Port, "port", 0, "port of the relays (default 25)")
+	f.StringVar(&c.LocalName, "helo", "", "`name` in EHLO (default: this machine's)")
+	f.Func("tls", "required (the default), implicit, opportunistic or disabled", o.setTLS)
+	f.StringVar(&o.ca, "ca", "", "PEM `file` with the CAs that sign the relays' certificates (default: the system's)")
+	f.Func("relay-name", "`name` that relays may bear, such as *.relays.example.com (repeatable)", appendTo(&c.RelayNames))
+	f.StringVar(&o.user, "user", "", "user `name` for AUTH PLAIN")
+	f.StringVar(&o.passwordFile, "password-file", "", "`file` with the password, alone on its first line")
+	f.Func("nameserver", "`address` of a name server that knows the relays (repeatable; default: the system's)", appendTo(&o.nameServers))
+
+	f.StringVar(&o.dkimDomain, "dkim-domain", "", "signing `domain` (d=)")
+	f.StringVar(&o.selector, "selector", "", "`selector` of the key")
+	f.StringVar(&o.key, "key", "", "private key `file`, PEM, mode 0600")
+	f.Func("from", "`domains` in From, separated by commas", o.addFrom)
+	f.StringVar(&c.Check.ReturnPathDomain, "return-path", "", "`domain` of the return paths")
+	f.Func("outbound", "`addresses` that receivers see, separated by commas: of every primary and every graveyard", o.addOutbound)
+	f.Func("public-nameserver", "`address` of a name server that answers as the world sees it (repeatable; default: -nameserver)", appendTo(&c.Check.NameServers))
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	return o, errors.Join(o.complete(f.NArg())...)
+}
+
+// complete makes the configuration of the flags, and says what is wrong with them.
+func (o *options) complete(rest int) (errs []error) {
+	c := &o.config
+	if rest > 0 {
+		errs = append(errs, errors.New("give flags only; -h lists them"))
+	}
+	switch {
+	case o.demo && c.Domain != "":
+		errs = append(errs, errors.New("-demo brings a domain of its own: leave out -domain"))
+	case !o.demo && c.Domain == "":
+		errs = append(errs, errors.New("give -domain, or -demo to see what a check looks like"))
+	}
+	if o.timeout <= 0 {
+		errs = append(errs, errors.New("-timeout must be more than nothing"))
+	}
+	if len(o.nameServers) > 0 {
+		c.Resolver = mxsend.NewResolver(o.nameServers...)
+	}
+	return append(errs, o.loadCA(), o.loadPassword(), o.loadKey())
+}
+
+func (o *options) loadCA() error {
+	if o.ca == "" {
+		return nil
+	}
+	text, err := os.ReadFile(o.ca)
+	if err != nil {
+		return fmt.Errorf("-ca: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("-ca: %s holds no certificate in PEM", o.ca)
+	}
+	o.config.TLSConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return nil
+}
+
+func (o *options) loadPassword() error {
+	if o.user == "" && o.passwordFile == "" {
+		return nil
+	}
+	if o.user == "" || o.passwordFile == "" {
+		return errors.New("-user and -password-file go together")
+	}
+	text, err := os.ReadFile(o.passwordFile)
+	if err != nil {
+		return fmt.Errorf("-password-file: %w", err)
+	}
+	password, _, _ := strings.Cut(string(text), "\n")
+	password = strings.TrimSuffix(password, "\r")
+	if password == "" {
+		return fmt.Errorf("-password-file: the first line of %s is empty", o.passwordFile)
+	}
+	o.config.Auth = func() sasl.Client { return sasl.NewPlainClient("", o.user, password) }
+	return nil
+}
+
+func (o *options) loadKey() error {
+	if o.dkimDomain == "" && o.selector == "" && o.key == "" {
+		return nil
+	}
+	if o.dkimDomain == "" || o.selector == "" || o.key == "" {
+		return errors.New("-dkim-domain, -selector and -key go together")
+	}
+	key, err := dkim.LoadKey(o.key)
+	if err != nil {
+		return err
+	}
+	signer, err := dkim.NewSigner(dkim.Config{Domain: o.dkimDomain, Keys: []dkim.Key{{Selector: o.selector, Signer: key}}})
+	if err != nil {
+		return err
+	}
+	o.config.Signer = signer
+	return nil
+}
+
+func (o *options) setTLS(s string) error {
+	policies := map[string]mxsend.TLSPolicy{"required": mxsend.TLSRequired, "implicit": mxsend.TLSImplicit,
+		"opportunistic": mxsend.TLSOpportunistic, "disabled": mxsend.TLSDisabled}
+	policy, ok := policies[s]
+	if !ok {
+		return errors.New("want required, implicit, opportunistic or disabled")
+	}
+	o.config.TLS = policy
+	return nil
+}
+
+func (o *options) addWeight(s string) error {
+	host, weight, _ := strings.Cut(s, "=")
+	n, err := strconv.Atoi(weight)
+	if host == "" || err != nil {
+		return errors.New("want host=weight, such as p1.relays.example.com=2")
+	}
+	if o.config.Weights == nil {
+		o.config.Weights = map[string]int{}
+	}
+	o.config.Weights[host] = n
+	return nil
+}
+
+func (o *options) addFrom(s string) error {
+	for domain := range strings.SplitSeq(s, ",") {
+		o.config.Check.FromDomains = append(o.config.Check.FromDomains, strings.TrimSpace(domain))
+	}
+	return nil
+}
+
+func (o *options) addOutbound(s string) error {
+	for text := range strings.SplitSeq(s, ",") {
+		ip, err := netip.ParseAddr(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("%q is no IP address", text)
+		}
+		o.config.Check.OutboundIPs = append(o.config.Check.OutboundIPs, ip)
+	}
+	return nil
+}
+
+func appendTo(list *[]string) func(string) error {
+	return func(s string) error {
+		*list = append(*list, s)
+		return nil
+	}
+}

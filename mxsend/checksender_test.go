@@ -1,0 +1,207 @@
+package mxsend
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestCheckReturnPath(t *testing.T) {
+	zone := fakeNames{"b.test MX": "mx1.test|mx2.test", "mx1.test A": "192.0.2.1", "mx2.test A": "192.0.2.2",
+		"half.test MX": "mx1.test|gone.test", "null.test MX": ".", "implicit.test A": "192.0.2.3", "implicit.test TXT": "",
+		"nowhere.test MX": "gone.test", "servfail.test MX": "servfail"}
+	for _, tc := range []struct {
+		domain   string
+		severity Severity
+		want     []string
+		lines    int
+	}{
+		{"b.test", SeverityOK, []string{"bounces go to 10 mx1.test [192.0.2.1], 10 mx2.test"}, 1},
+		{"half.test", SeverityWarning, []string{"gone.test gets no bounces"}, 2},
+		{"null.test", SeverityError, []string{"null MX", "publish an MX"}, 1},
+		{"implicit.test", SeverityWarning, []string{"no MX record"}, 1},
+		{"nowhere.test", SeverityError, []string{"no bounce comes back", "an address for that host"}, 1},
+		{"gone.test", SeverityError, []string{"no such domain"}, 1},
+		{"servfail.test", SeverityError, []string{"try again"}, 1},
+	} {
+		t.Run(tc.domain, func(t *testing.T) {
+			lines := checkReturnPath(t.Context(), zone, tc.domain)
+			if len(lines) != tc.lines {
+				t.Fatalf("got %v", lines)
+			}
+			checkIs(t, lines[len(lines)-1], tc.severity, tc.want...)
+		})
+	}
+}
+
+func TestCheckPTR(t *testing.T) {
+	zone := fakeNames{
+		"192.0.2.1 PTR": "p1.test", "p1.test A": "192.0.2.1|2001:db8::1", "2001:db8::1 PTR": "p1.test",
+		"192.0.2.2 PTR": "other.test|p2.test", "other.test A": "192.0.2.99", "p2.test A": "192.0.2.2",
+		"192.0.2.3 PTR": "other.test", "192.0.2.4 PTR": "gone.test", "192.0.2.5 PTR": "servfail", "192.0.2.6 PTR": "servfail.test", "servfail.test A": "servfail",
+	}
+	for _, tc := range []struct {
+		name, ip string
+		severity Severity
+		want     string
+	}{
+		{"confirmed", "192.0.2.1", SeverityOK, "p1.test, which has the address"},
+		{"IPv6", "2001:db8::1", SeverityOK, "p1.test, which has the address"},
+		{"one of two names", "192.0.2.2", SeverityOK, "p2.test"},
+		{"another address", "192.0.2.3", SeverityError, "other.test"},
+		{"name does not exist", "192.0.2.4", SeverityError, "gone.test"},
+		{"none", "192.0.2.7", SeverityError, "has no name"},
+		{"name servers fail", "192.0.2.5", SeverityError, "try again"},
+		{"name servers fail for the name", "192.0.2.6", SeverityError, "try again"},
+		{"private", "10.0.0.1", SeverityWarning, "behind NAT"},
+		{"unique local", "fd00::1", SeverityWarning, "private"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			checkIs(t, checkPTR(t.Context(), zone, netip.MustParseAddr(tc.ip)), tc.severity, tc.want)
+		})
+	}
+}
+
+func TestCheckDMARC(t *testing.T) {
+	for _, tc := range []struct {
+		name, from string
+		zone       fakeNames
+		severity   Severity
+		want       string
+		at, org    string
+	}{
+		{"own", "shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=reject"}, SeverityOK, "_dmarc.shop.test has p=reject", "shop.test", "shop.test"},
+		{"none", "shop.test", fakeNames{}, SeverityError, "has no DMARC record", "", ""},
+		{"other text", "shop.test", fakeNames{"_dmarc.shop.test TXT": "hello|v=DMARC2; p=none"}, SeverityError, "has no DMARC record", "", ""},
+		{"beside other text", "shop.test", fakeNames{"_dmarc.shop.test TXT": "hello|v = DMARC1 ;P=None"}, SeverityOK, "p=none", "shop.test", "shop.test"},
+		{"from above", "mail.shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=reject; sp=quarantine"}, SeverityOK, "_dmarc.shop.test has sp=quarantine", "shop.test", "shop.test"},
+		{"from far above", "a.b.c.d.e.f.g.h.i.shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=reject"}, SeverityOK, "p=reject", "shop.test", "shop.test"},
+		{"own and above", "mail.shop.test", fakeNames{"_dmarc.mail.shop.test TXT": "v=DMARC1; p=none", "_dmarc.shop.test TXT": "v=DMARC1; p=reject"},
+			SeverityOK, "_dmarc.mail.shop.test has p=none", "mail.shop.test", "shop.test"},
+		{"registry above", "shop.co.test", fakeNames{"_dmarc.shop.co.test TXT": "v=DMARC1; p=none", "_dmarc.co.test TXT": "v=DMARC1; p=reject; psd=y"},
+			SeverityOK, "_dmarc.shop.co.test has p=none", "shop.co.test", "shop.co.test"},
+		{"registry only", "shop.co.test", fakeNames{"_dmarc.co.test TXT": "v=DMARC1; p=reject; psd=y"}, SeverityError, "has no DMARC record", "", ""},
+		{"two", "shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=none|v=DMARC1; p=reject"}, SeverityError, "more than one record", "", ""},
+		{"no policy", "shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; rua=mailto:you@shop.test"}, SeverityError, "is void", "", ""},
+		{"wrong policy", "shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=rejected"}, SeverityError, `p="rejected"`, "", ""},
+		{"malformed", "shop.test", fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=none; reject"}, SeverityError, "is void", "", ""},
+		{"malformed above a good one", "mail.shop.test", fakeNames{"_dmarc.mail.shop.test TXT": "v=DMARC1; p=none", "_dmarc.shop.test TXT": "v=DMARC1; p"},
+			SeverityOK, "p=none", "mail.shop.test", "mail.shop.test"},
+		{"name servers", "shop.test", fakeNames{"_dmarc.shop.test TXT": "servfail"}, SeverityError, "try again", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			policy, l := checkDMARC(t.Context(), tc.zone, tc.from)
+			checkIs(t, l, tc.severity, tc.want)
+			if policy.at != tc.at || policy.organisation != tc.org {
+				t.Errorf("got the record at %q, organisation %q; want %q, %q", policy.at, policy.organisation, tc.at, tc.org)
+			}
+		})
+	}
+}
+
+func TestDMARCDomains(t *testing.T) {
+	if got := dmarcDomains("a.b.c.d.e.f.g.h.i.shop.test"); len(got) > dmarcWalk || got[0] != "a.b.c.d.e.f.g.h.i.shop.test" || got[len(got)-1] != "shop.test" {
+		t.Errorf("got %q", got)
+	}
+	if got := dmarcDomains("shop.test"); !slices.Equal(got, []string{"shop.test"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestAlign(t *testing.T) {
+	for _, tc := range []struct {
+		name, from, other string
+		strict            bool
+		organisation      string
+		want              alignment
+	}{
+		{"the same", "shop.test", "shop.test", false, "", aligned},
+		{"the same, strict", "shop.test", "shop.test", true, "", aligned},
+		{"below", "shop.test", "bounce.shop.test", false, "", aligned},
+		{"below, strict", "shop.test", "bounce.shop.test", true, "shop.test", unaligned},
+		{"above", "news.shop.test", "shop.test", false, "", aligned},
+		{"beside, organisation known", "news.shop.test", "bounce.shop.test", false, "shop.test", aligned},
+		{"beside, organisation unknown", "news.shop.test", "bounce.shop.test", false, "", alignmentUnknown},
+		{"beside, organisation below", "news.shop.test", "bounce.shop.test", false, "news.shop.test", alignmentUnknown},
+		{"above the organisation", "news.shop.test", "shop.test", false, "news.shop.test", alignmentUnknown},
+		{"registry in common", "shop.test", "other.test", false, "shop.test", unaligned},
+		{"nothing in common", "shop.test", "shop.example", false, "shop.test", unaligned},
+		{"ends alike", "shop.test", "workshop.test", false, "shop.test", unaligned},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := align(tc.from, tc.other, tc.strict, tc.organisation); got != tc.want {
+				t.Errorf("got %v, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestCheckFrom(t *testing.T) {
+	signs := func(d ...string) Signer {
+		return checkSigner(func([]byte) ([]byte, error) {
+			var h strings.Builder
+			for _, d := range d {
+				h.WriteString("DKIM-Signature: v=1; a=rsa-sha256;\r\n d=" + d + "; s=s1; b=\r\n abc=\r\n")
+			}
+			return []byte(h.String()), nil
+		})
+	}
+	zone := fakeNames{"_dmarc.shop.test TXT": "v=DMARC1; p=none", "_dmarc.strict.test TXT": "v=DMARC1; p=none; adkim=s; aspf=s"}
+	type want struct {
+		severity Severity
+		part     string
+	}
+	for _, tc := range []struct {
+		name, from, returnPath string
+		signer                 Signer
+		lines                  []want // after DMARC's
+	}{
+		{"both", "shop.test", "bounce.shop.test", signs("shop.test"), []want{{SeverityOK, "return path in bounce.shop.test is aligned (relaxed)"}, {SeverityOK, "d=shop.test is aligned"}}},
+		{"signature only", "shop.test", "bounce.other.test", signs("shop.test"), []want{{SeverityWarning, "rests on the signature alone"}, {SeverityOK, "aligned"}}},
+		{"return path only", "shop.test", "shop.test", signs("esp.example"), []want{{SeverityOK, "aligned"}, {SeverityWarning, "fails where mail is forwarded"}}},
+		{"neither", "shop.test", "esp.example", signs("esp.example"), []want{{SeverityError, "not aligned"}, {SeverityError, "d=esp.example is not aligned"}}},
+		{"strict", "strict.test", "b.strict.test", signs("mail.strict.test"), []want{{SeverityError, "strict"}, {SeverityError, "strict"}}},
+		{"one of two signatures", "shop.test", "", signs("esp.example", "SHOP.test."), []want{{SeverityOK, "d=esp.example, d=shop.test is aligned"}}},
+		{"no signer", "shop.test", "shop.test", nil, []want{{SeverityOK, ""}, {SeverityWarning, "no Config.Signer"}}},
+		{"signer refuses", "shop.test", "", checkSigner(func([]byte) ([]byte, error) { return nil, errors.New("not for check@shop.test") }), []want{{SeverityError, "is not signed: not for …"}}},
+		{"signs nothing", "shop.test", "", signs(), []want{{SeverityError, "adds no DKIM signature"}}},
+		{"malformed", "shop.test", "", checkSigner(func([]byte) ([]byte, error) { return []byte("no field"), nil }), []want{{SeverityError, "malformed"}}},
+		{"side by side", "a.none.test", "", signs("b.none.test"), []want{{SeverityWarning, "not known here"}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := &Client{cfg: Config{Signer: tc.signer, Check: CheckConfig{ReturnPathDomain: tc.returnPath}}}
+			lines := c.checkFrom(t.Context(), zone, tc.from)
+			if len(lines) != 1+len(tc.lines) {
+				t.Fatalf("got %v", lines)
+			}
+			for i, w := range tc.lines {
+				checkIs(t, lines[i+1], w.severity, w.part)
+			}
+			if strings.Contains(Preflight{Lines: lines}.String(), "@") {
+				t.Errorf("an address in %v", lines)
+			}
+		})
+	}
+}
+
+// A record is either refused or holds a policy that there is.
+func FuzzDMARC(f *testing.F) {
+	for _, s := range []string{"v=DMARC1; p=none", "v=DMARC1;p=reject;sp=none;adkim=s; aspf=r;", "v=DMARC1; p=quarantine; rua=mailto:a@b.test!10m, mailto:c@d.test"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, record string) {
+		if !isDMARC(record) {
+			return
+		}
+		r, err := parseDMARC(record)
+		if err != nil {
+			return
+		}
+		policies := []string{"none", "quarantine", "reject"}
+		if !slices.Contains(policies, r.policy) || r.subdomains != "" && !slices.Contains(policies, r.subdomains) {
+			t.Errorf("got %+v of %q", r, record)
+		}
+	})
+}

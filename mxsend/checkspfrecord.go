@@ -1,0 +1,246 @@
+package mxsend
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// An spfRecord is a parsed SPF record (RFC 7208 §4.6.1).
+type spfRecord struct {
+	terms    []spfTerm
+	redirect string // domain-spec; empty: there is none
+}
+
+// An spfTerm is a mechanism with its qualifier.
+type spfTerm struct {
+	text         string // as written
+	result       spfResult
+	kind         spfKind
+	domain       string       // domain-spec; empty: the domain of the record
+	prefix       netip.Prefix // of ip4 and ip6
+	bits4, bits6 int          // of a and mx
+}
+
+type spfKind string
+
+const (
+	spfAll     spfKind = "all"
+	spfInclude spfKind = "include"
+	spfA       spfKind = "a"
+	spfMX      spfKind = "mx"
+	spfPTR     spfKind = "ptr"
+	spfIP4     spfKind = "ip4"
+	spfIP6     spfKind = "ip6"
+	spfExists  spfKind = "exists"
+)
+
+// An spfResult is what a receiver makes of an address (RFC 7208 §2.6).
+type spfResult string
+
+const (
+	spfNone      spfResult = "none"
+	spfNeutral   spfResult = "neutral"
+	spfPass      spfResult = "pass"
+	spfFail      spfResult = "fail"
+	spfSoftFail  spfResult = "softfail"
+	spfTempError spfResult = "temperror"
+	spfPermError spfResult = "permerror"
+)
+
+// isSPF says whether a TXT record is an SPF record (RFC 7208 §4.5).
+func isSPF(record string) bool {
+	version, _, _ := strings.Cut(record, " ")
+	return strings.EqualFold(version, "v=spf1")
+}
+
+// parseSPF parses a record for which isSPF holds. A mistake anywhere in it makes
+// all of it void (RFC 7208 §4.6).
+func parseSPF(record string) (*spfRecord, error) {
+	r := &spfRecord{}
+	seen := map[string]bool{}
+	for text := range strings.SplitSeq(record[len("v=spf1"):], " ") {
+		if text == "" {
+			continue
+		}
+		// A modifier has its '=' before any ':' or '/' (RFC 7208 §4.6.1).
+		if i := strings.IndexAny(text, "=:/"); i > 0 && text[i] == '=' {
+			if err := r.modifier(strings.ToLower(text[:i]), text[i+1:], seen); err != nil {
+				return nil, fmt.Errorf("%.100q: %w", text, err)
+			}
+			continue
+		}
+		t, err := parseSPFTerm(text)
+		if err != nil {
+			return nil, fmt.Errorf("%.100q: %w", text, err)
+		}
+		r.terms = append(r.terms, t)
+	}
+	return r, nil
+}
+
+func (r *spfRecord) modifier(name, value string, seen map[string]bool) error {
+	switch name {
+	case "redirect", "exp":
+		if seen[name] {
+			return errors.New("is there twice") // RFC 7208 §6
+		}
+		seen[name] = true
+		if err := checkDomainSpec(value); err != nil {
+			return err
+		}
+		if name == "redirect" {
+			r.redirect = value
+		}
+		return nil
+	}
+	if !isSPFName(name) {
+		return errors.New("is no mechanism and no modifier")
+	}
+	return checkMacros(value) // unknown ones are passed over
+}
+
+func isSPFName(s string) bool {
+	for i, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// parseSPFTerm parses one mechanism (RFC 7208 §5).
+func parseSPFTerm(text string) (spfTerm, error) {
+	t := spfTerm{text: text, result: spfPass, bits4: 32, bits6: 128}
+	rest := text
+	switch text[0] {
+	case '+', '-', '~', '?':
+		t.result = map[byte]spfResult{'+': spfPass, '-': spfFail, '~': spfSoftFail, '?': spfNeutral}[text[0]]
+		rest = text[1:]
+	}
+	end := strings.IndexAny(rest, ":/")
+	if end < 0 {
+		end = len(rest)
+	}
+	t.kind, rest = spfKind(strings.ToLower(rest[:end])), rest[end:]
+	var err error
+	switch t.kind {
+	case spfAll:
+		if rest != "" {
+			return t, errors.New("all takes nothing behind it")
+		}
+		return t, nil
+	case spfIP4, spfIP6:
+		t.prefix, err = parseSPFNetwork(t.kind, strings.TrimPrefix(rest, ":"))
+		return t, err
+	case spfA, spfMX:
+		if rest, err = t.cutBits(rest); err != nil {
+			return t, err
+		}
+	case spfInclude, spfExists:
+		if rest == "" {
+			return t, fmt.Errorf("%s needs a domain", t.kind)
+		}
+	case spfPTR:
+	default:
+		return t, errors.New("is no mechanism of SPF")
+	}
+	if rest == "" {
+		return t, nil
+	}
+	domain, ok := strings.CutPrefix(rest, ":")
+	if !ok {
+		return t, fmt.Errorf("%s takes no prefix length", t.kind)
+	}
+	t.domain = domain
+	return t, checkDomainSpec(domain)
+}
+
+// cutBits takes "/24//64" off the end (RFC 7208 §5.6).
+func (t *spfTerm) cutBits(rest string) (string, error) {
+	var err error
+	if i := strings.LastIndex(rest, "//"); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
+		if t.bits6, err = prefixLength(rest[i+2:], 128); err != nil {
+			return "", err
+		}
+		rest = rest[:i]
+	}
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
+		if t.bits4, err = prefixLength(rest[i+1:], 32); err != nil {
+			return "", err
+		}
+		rest = rest[:i]
+	}
+	return rest, nil
+}
+
+func prefixLength(s string, most int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > most || strconv.Itoa(n) != s {
+		return 0, fmt.Errorf("%.20q is no prefix length within 0 and %d", s, most)
+	}
+	return n, nil
+}
+
+func parseSPFNetwork(kind spfKind, s string) (netip.Prefix, error) {
+	host, length, ranged := strings.Cut(s, "/")
+	a, err := netip.ParseAddr(host)
+	is4 := kind == spfIP4
+	if err != nil || a.Is4() != is4 || a.Zone() != "" {
+		return netip.Prefix{}, fmt.Errorf("%s needs an IP%s address", kind, string(kind[2:]))
+	}
+	bits := a.BitLen()
+	if ranged {
+		if bits, err = prefixLength(length, a.BitLen()); err != nil {
+			return netip.Prefix{}, err
+		}
+	}
+	return netip.PrefixFrom(a, bits), nil
+}
+
+// checkDomainSpec says what is wrong with a domain-spec (RFC 7208 §7.1).
+func checkDomainSpec(s string) error {
+	if hasMacro(s) {
+		return checkMacros(s)
+	}
+	name := canonicalHost(s)
+	if len(name) > 253 || !isHostName(name) || !strings.Contains(name, ".") {
+		return fmt.Errorf("%.100q is no complete domain name", s)
+	}
+	if last := name[strings.LastIndexByte(name, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+		return fmt.Errorf("%.100q is an address where a domain is needed: use ip4", s)
+	}
+	return nil
+}
+
+func hasMacro(s string) bool { return strings.IndexByte(s, '%') >= 0 }
+
+// checkMacros says what is wrong with a macro-string.
+func checkMacros(s string) error {
+	for {
+		i := strings.IndexByte(s, '%')
+		if i < 0 {
+			return nil
+		}
+		s = s[i+1:]
+		switch {
+		case s == "":
+			return errors.New("ends in the middle of a macro")
+		case s[0] == '%' || s[0] == '_' || s[0] == '-':
+			s = s[1:]
+			continue
+		}
+		end := strings.IndexByte(s, '}')
+		if s[0] != '{' || end < 2 || !strings.ContainsRune("slodiphcrtvSLODIPHCRTV", rune(s[1])) {
+			return errors.New("has a macro that there is not")
+		}
+		digits := strings.TrimLeft(s[2:end], "0123456789")
+		if strings.Trim(strings.TrimLeft(digits, "rR"), ".-+,/_=") != "" {
+			return errors.New("has a malformed macro")
+		}
+		s = s[end+1:]
+	}
+}
