@@ -138,7 +138,7 @@ func TestAlign(t *testing.T) {
 	}
 }
 
-func TestCheckFrom(t *testing.T) {
+func TestCheckSenderFrom(t *testing.T) {
 	signs := func(d ...string) Signer {
 		return checkSigner(func([]byte) ([]byte, error) {
 			var h strings.Builder

@@ -24,17 +24,6 @@ func paired(delay time.Duration, a func(n int, line string) string) func(*Config
 	}
 }
 
-// onFirst answers so on the first connection only.
-func onFirst(pairs ...string) func(int, string) string {
-	a := answer(pairs...)
-	return func(n int, line string) string {
-		if n > 1 {
-			return usual
-		}
-		return a(n, line)
-	}
-}
-
 // nth answers so to the n-th of the lines that begin with prefix.
 func nth(n int, prefix, reply string) func(int, string) string {
 	var mu sync.Mutex

@@ -111,14 +111,6 @@ func (r *testRelay) lines(prefix string) (found []string) {
 
 func (r *testRelay) seen() string { return strings.Join(r.lines(""), "|") }
 
-// take puts a mail into the relay's ledger.
-func (r *testRelay) take(m testMail) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.accepted = append(r.accepted, m)
-	return len(r.accepted)
-}
-
 type testSession struct {
 	r       *testRelay
 	n       int
