@@ -235,8 +235,8 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		e.giveUp(true, e.cancelled) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil
-		c.finish(e)
 		cn.cur = &entry{lane: e.lane} // the slot is taken until the reply comes
+		c.finish(e)
 	default:
 		todo.cancelled = true
 	}
