@@ -232,10 +232,11 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
 		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
+		e.giveUp(true, e.cancelled) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil
-		c.finish(e)
 		cn.cur = &entry{lane: e.lane} // the slot is taken until the reply comes
+		c.finish(e)
 	default:
 		todo.cancelled = true
 	}

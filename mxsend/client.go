@@ -161,10 +161,7 @@ func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
 // finish hands an entry whose recipients all have their outcome back to whoever
 // submitted it.
 func (c *Client) finish(e *entry) {
-	if e.timer != nil {
-		e.timer.Stop()
-		e.timer = nil
-	}
+	e.stopTimer()
 	l := c.lane(e.lane)
 	for i := range e.receipt.Recipients {
 		l.outcomes[e.receipt.Recipients[i].Outcome]++

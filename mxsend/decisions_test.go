@@ -213,7 +213,7 @@ func TestMayBear(t *testing.T) {
 	}
 }
 
-func TestCheckFrom(t *testing.T) {
+func TestCheckFromField(t *testing.T) {
 	for _, tt := range []struct{ name, content, err string }{
 		{"one", "From: a\r\n\r\nx", ""},
 		{"any case", "fROM : a\r\n\r\nx", ""},

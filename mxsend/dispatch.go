@@ -84,10 +84,7 @@ func (r *relay) assign(e *entry, how placement, now time.Time) {
 	if k.inFlight == 0 {
 		k.lastOctet = now
 	}
-	if e.timer != nil {
-		e.timer.Stop()
-		e.timer = nil
-	}
+	e.stopTimer()
 	var c *conn
 	if how == placeIdle {
 		c = r.idleConn()
@@ -196,14 +193,29 @@ func (c *Client) nextRound(e *entry) (wait time.Duration) {
 }
 
 func (c *Client) startTimer(e *entry, wait time.Duration) {
-	generation := e.generation
-	e.timer = time.AfterFunc(wait, func() {
+	r := &round{entry: e}
+	e.timer = r
+	r.timer = time.AfterFunc(wait, func() {
 		c.mu.Lock()
 		defer c.unlock()
-		if e.generation == generation && e.timer != nil && e.list != nil {
+		if e := r.entry; e != nil && e.list != nil {
 			c.roundBegins(e, time.Now())
 		}
 	})
+}
+
+// A round is the clock of an entry. It lets go of the entry when it is stopped,
+// since by the time it rings the entry's memory may be another message's.
+type round struct {
+	entry *entry
+	timer *time.Timer
+}
+
+func (e *entry) stopTimer() {
+	if e.timer != nil {
+		e.timer.timer.Stop()
+		e.timer.entry, e.timer = nil, nil
+	}
 }
 
 // roundBegins: an entry that was aside goes back to its queue with every relay

@@ -27,11 +27,10 @@ type entry struct {
 	// Where it is.
 	list       *entryList // queue or waiting
 	prev, next *entry
-	conn       *conn       // that has it in a slot
-	cancelled  error       // why, where it was
-	timer      *time.Timer // of its round
+	conn       *conn  // that has it in a slot
+	cancelled  error  // why, where it was
+	timer      *round // of its round; nil: none is set
 	rounds     backoff.BackOff
-	generation uint64 // told apart from earlier uses of the same memory by its timers
 
 	// What became of it so far.
 	receipt   Receipt
@@ -71,7 +70,7 @@ func newEntry() any { return &entry{done: make(chan struct{}, 1)} }
 
 // release gives the entry's memory back. Nobody may hold it any more.
 func (c *Client) release(e *entry) {
-	*e = entry{done: e.done, generation: e.generation + 1, avoid: e.avoid[:0]}
+	*e = entry{done: e.done, avoid: e.avoid[:0]}
 	c.entries.Put(e)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
@@ -89,6 +90,28 @@ var faultsCancel = slices.Concat(
 			if got[Accepted]+got[InDoubt]+got[Deferred]+got[NotAttempted] != 50 || got[InDoubt] == 0 || got[NotAttempted] == 0 {
 				s.t.Errorf("outcomes %v", got)
 			}
+		}},
+		{name: "C14/dot of some, others wait for their round", change: func(_ *Config, rs []*testRelay) {
+			mails := 0
+			rs[0].answer = func(_ int, line string) string {
+				switch {
+				case strings.HasPrefix(line, "MAIL"):
+					mails++
+				case strings.HasPrefix(line, "RCPT TO:<u1.1@"):
+					return "450 4.2.0 greylisted"
+				case strings.HasPrefix(line, "RCPT TO:<u1.2@") && mails == 1:
+					return "452 4.5.3 too many recipients"
+				case line == "." && mails == 2:
+					return silent
+				}
+				return usual
+			}
+		}, run: func(s *testSetup) {
+			ctx, cancel := context.WithTimeout(s.ctx(), 3*time.Second)
+			defer cancel()
+			r, err := s.sendWithin(ctx, testMessageTo(1, 3))
+			s.want(r, Accepted, Deferred, InDoubt)
+			s.wantErr(err, ErrInDoubt, ErrDeferred, context.DeadlineExceeded)
 		}},
 		{name: "C14/closed after the context ended", change: answers(".", silent), run: func(s *testSetup) {
 			ctx, cancel := context.WithTimeout(s.ctx(), time.Second)

@@ -80,6 +80,7 @@ func bubble(t *testing.T, n int, change func(*Config, []*testRelay), f func(s *t
 		}
 		r.sessions.Wait() // the fake clock runs only as long as somebody waits here
 	}
+	time.Sleep(10 * time.Millisecond) // what was under way to a listener comes back
 	synctest.Wait()
 	s.audit()
 	if open := s.net.Stats().Open; open != 0 {
