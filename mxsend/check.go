@@ -39,7 +39,7 @@ func (c *Client) Check(ctx context.Context) (Preflight, error) {
 	c.goroutines.Add(1) // Close waits for a Check, and ends it
 	c.unlock()
 	defer c.goroutines.Done()
-	if _, bounded := ctx.Deadline(); !bounded {
+	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, checkTime)
 		defer cancel()
