@@ -271,7 +271,7 @@ func (c *conn) writeContent(t *transaction, now time.Time) error {
 		return nil
 	}
 	t.since = now
-	if err := c.out.message(t.entry.header, t.entry.content); err != nil {
+	if err := c.out.message(t.entry.header, t.entry.content, t.entry.dots); err != nil {
 		return err
 	}
 	t.dotSent, t.dotEnd = true, c.out.offset()

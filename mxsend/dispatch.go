@@ -240,7 +240,8 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 
 // noticeUsable notices that a lane lost its last usable relay, or has one again.
 func (c *Client) noticeUsable(l *lane, now time.Time) {
-	stuck := !l.pool.usable(now)
+	p := l.pool
+	stuck := !p.usable(now) && (p.known || p.err != nil) // nothing is known during the first lookup
 	if stuck != l.stuck {
 		l.stuck = stuck
 		for r := range l.runs {

@@ -22,6 +22,7 @@ type entry struct {
 	header     []byte // what the signer put in front
 	content    []byte // with CRLF line ends; Message.Content itself where that has them
 	size       int64  // of header and content
+	dots       bool   // a line of them begins with a dot
 	need       need
 
 	// Where it is.

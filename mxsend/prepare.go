@@ -80,8 +80,10 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 			return errors.New("sign: the signer returned no header field with CRLF line ends")
 		}
 		info.EightBit = info.EightBit || signed.EightBit
+		info.Dots = info.Dots || signed.Dots
 	}
 	e.size = int64(len(e.header) + len(e.content))
+	e.dots = info.Dots
 	if info.EightBit {
 		e.need |= needEightBitMIME
 	}

@@ -78,10 +78,16 @@ func (h *handedOver) interrupt() {
 }
 
 // message writes content with what the signer put in front, and the final dot.
-func (w *wire) message(header, content []byte) error {
-	if err := smtpwire.WriteContent(w, header, content); err != nil {
-		return err
+// Without a line that begins with a dot there is nothing to search for.
+func (w *wire) message(header, content []byte, dots bool) error {
+	var err error
+	if dots {
+		err = smtpwire.WriteContent(w, header, content)
+	} else if _, err = w.Write(header); err == nil {
+		_, err = w.Write(content)
 	}
-	_, err := w.Write(smtpwire.Terminator(content))
+	if err == nil {
+		_, err = w.Write(smtpwire.Terminator(content))
+	}
 	return err
 }

@@ -16,6 +16,7 @@ const MaxLine = 998
 type ContentInfo struct {
 	BareLF   bool // a line ends in LF alone: NormalizeLines mends it
 	EightBit bool // octets over 127
+	Dots     bool // a line begins with a dot: WriteContent has to stuff it
 }
 
 // CheckContent refuses what no relay carries unchanged: NUL, CR without LF, and
@@ -29,6 +30,9 @@ func CheckContent(content []byte) (ContentInfo, error) {
 	for start, number := 0, 1; start < len(content); number++ {
 		i := bytes.IndexByte(content[start:], '\n')
 		next := start + i + 1
+		if content[start] == '.' {
+			info.Dots = true
+		}
 		if i < 0 {
 			i = len(content) - start
 			next = len(content)

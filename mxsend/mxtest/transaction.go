@@ -248,6 +248,7 @@ func (s *session) queue(content smtpwire.ServerContent) bool {
 	if wait > 0 && (s.c.Flush() != nil || !s.pause(wait)) {
 		return false
 	}
+	s.junk = 0 // as Postfix has it: accepted mail makes up for it
 	s.c.Reply(250, "2.0.0", "Ok: queued as "+id)
 	return true
 }
