@@ -1,41 +1,30 @@
 package dkim
 
-import (
-	"context"
-	"slices"
-	"strings"
-)
+import "context"
 
 // CheckRecords does what [Signer.Check] does, and calls report for each finding: severity is "ok",
 // "warning" or "error", subject the name of the record, or the signing domain where a finding is about
-// all, and text that of the finding. The error is that of ctx.
+// all, and text that of the finding. With it a Signer is what mxsend calls a RecordChecker. The error
+// is that of ctx.
 func (s *Signer) CheckRecords(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error), report func(severity, subject, text string)) error {
 	findings, err := s.Check(ctx, lookupTXT)
-	for _, f := range findings {
-		subject := s.domain
-		if f.Selector != "" {
-			subject = f.Selector + "._domainkey." + s.domain
-		}
-		report(f.Severity.String(), subject, f.Text)
-	}
+	reportAll(findings, report)
 	return err
 }
 
-// CheckRecords does what [Signer.CheckRecords] does for every signer of d, by domain.
+// CheckRecords does what [Signer.CheckRecords] does, with the findings of [DomainSigner.Check].
 func (d *DomainSigner) CheckRecords(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error), report func(severity, subject, text string)) error {
-	var all []*Signer
-	for _, signers := range d.signers {
-		for _, s := range signers {
-			if !slices.Contains(all, s) { // one whose domain has two forms is there twice
-				all = append(all, s)
-			}
+	findings, err := d.Check(ctx, lookupTXT)
+	reportAll(findings, report)
+	return err
+}
+
+func reportAll(findings []Finding, report func(severity, subject, text string)) {
+	for _, f := range findings {
+		subject := f.Domain
+		if f.Selector != "" {
+			subject = f.Selector + "._domainkey." + f.Domain
 		}
+		report(f.Severity.String(), subject, f.Text)
 	}
-	slices.SortStableFunc(all, func(a, b *Signer) int { return strings.Compare(a.String(), b.String()) })
-	for _, s := range all {
-		if err := s.CheckRecords(ctx, lookupTXT, report); err != nil {
-			return err
-		}
-	}
-	return nil
 }

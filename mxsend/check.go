@@ -3,6 +3,7 @@ package mxsend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -22,7 +23,8 @@ const (
 // and QUIT. It connects to every address of every relay of both lanes' domains,
 // drained relays too, but not those beyond Config.MaxPreference, beside the
 // connections that the Client has open and whatever its health says of them;
-// nor does what is found count there. Config.Check says what else to look at.
+// nor does what is found count there. An address that says nothing for half a
+// minute has failed. Config.Check says what else to look at.
 //
 // A finding is no error: see Preflight.OK. The error is ctx's when it ended
 // first, or ErrClosed; the Preflight then holds what was found so far, and a line
@@ -37,7 +39,7 @@ func (c *Client) Check(ctx context.Context) (Preflight, error) {
 	c.goroutines.Add(1) // Close waits for a Check, and ends it
 	c.unlock()
 	defer c.goroutines.Done()
-	if _, bounded := ctx.Deadline(); !bounded {
+	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, checkTime)
 		defer cancel()
@@ -94,8 +96,14 @@ func inParallel(ctx context.Context, sections ...checkSection) []CheckLine {
 	for i, section := range sections {
 		turn <- struct{}{}
 		all.Go(func() {
+			defer func() {
+				if p := recover(); p != nil { // in the user's Resolver, Signer or Dial
+					parts[i] = []CheckLine{{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
+						Found: fmt.Sprintf("something that Config brings along panicked: %T", p), Advice: "correct its Resolver, Signer, Auth or Dial"}}
+				}
+				<-turn
+			}()
 			parts[i] = section(ctx)
-			<-turn
 		})
 	}
 	all.Wait()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -234,9 +235,35 @@ func TestCheckEnds(t *testing.T) {
 	})
 }
 
+// What the user brings along may fail in any way: it costs its own lines.
+func TestCheckSurvivesPanics(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Config)
+		left   Topic // what is found out all the same
+	}{
+		{"Resolver", func(c *Config) { c.Resolver = failingResolver{nil} }, TopicSigner},
+		{"Dial", func(c *Config) {
+			c.Dial = func(context.Context, string, string) (net.Conn, error) { panic("no") }
+		}, TopicDNS},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			inBubble(t, 2, func(c *Config, _ []*testRelay) { tc.change(c) }, func(s *testSetup) {
+				p, err := s.Check(s.ctx())
+				if err != nil || p.OK() || !strings.Contains(p.String(), "panicked") || len(p.find(tc.left)) == 0 {
+					t.Errorf("got %v\n%s", err, p)
+				}
+			})
+		})
+	}
+}
+
 type failingResolver struct{ err error }
 
 func (r failingResolver) LookupRelays(context.Context, string) (Relays, error) {
+	if r.err == nil {
+		panic("no error to return")
+	}
 	return Relays{}, r.err
 }
 

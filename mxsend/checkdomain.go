@@ -63,14 +63,7 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 	var lookups []checkSection
 	for _, d := range domains {
 		lookups = append(lookups, func(ctx context.Context) []CheckLine {
-			d.found, d.err = c.cfg.Resolver.LookupRelays(ctx, d.name)
-			if d.err == nil && len(d.found.Hosts) == 0 {
-				d.err = ErrNoRelay
-			}
-			// Within a preference the resolver has drawn an order.
-			d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
-				return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
-			})
+			d.lookUp(ctx, c.cfg.Resolver)
 			for _, h := range d.found.Hosts {
 				if most := c.cfg.MaxPreference; most == 0 || h.Preference <= most {
 					d.hosts = append(d.hosts, h)
@@ -81,6 +74,22 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 	}
 	inParallel(ctx, lookups...)
 	return domains
+}
+
+func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.found, d.err = Relays{}, fmt.Errorf("Config.Resolver panicked: %T", p)
+		}
+	}()
+	d.found, d.err = r.LookupRelays(ctx, d.name)
+	if d.err == nil && len(d.found.Hosts) == 0 {
+		d.err = ErrNoRelay
+	}
+	// Within a preference the resolver has drawn an order.
+	d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
+		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // lines tells what DNS says of the domain.

@@ -92,7 +92,7 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	case failedAt(StageTLS):
 		return append(lines, CheckLine{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
 	case c.secured:
-		lines = append(lines, checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
+		lines = append(lines, c.checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
 	case !failedAt(StageConnect, StageGreeting, StageHello):
 		lines = append(lines, CheckLine{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
 			Advice: "let the relay offer STARTTLS and set Config.TLS to mxsend.TLSRequired"})
@@ -164,7 +164,7 @@ func tlsAdvice(e *Error, policy TLSPolicy) string {
 
 // checkCertificate tells the version of TLS, and until when the relay can be
 // trusted.
-func checkCertificate(s tls.ConnectionState, now time.Time) CheckLine {
+func (c *conn) checkCertificate(s tls.ConnectionState, now time.Time) CheckLine {
 	l := CheckLine{Topic: TopicTLS}
 	leaf := s.PeerCertificates[0]
 	verified := len(s.VerifiedChains) > 0
@@ -175,7 +175,10 @@ func checkCertificate(s tls.ConnectionState, now time.Time) CheckLine {
 	}
 	left := l.Until.Sub(now)
 	l.Found = fmt.Sprintf("%s, certificate ", tls.VersionName(s.Version))
+	config := c.client.cfg.TLSConfig
 	switch {
+	case !verified && config != nil && (config.VerifyConnection != nil || config.VerifyPeerCertificate != nil):
+		l.Found += "accepted by Config.TLSConfig's own verification, valid until " + day(l.Until)
 	case !verified && left < 0:
 		l.Severity = SeverityWarning
 		l.Found += "not verified, expired " + day(l.Until)

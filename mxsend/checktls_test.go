@@ -59,6 +59,9 @@ func TestCheckTLS(t *testing.T) {
 		{"name out of bounds", func(_ *mxtest.Cluster, c *Config) { c.RelayNames = []string{"*.elsewhere.test"} }, SeverityError, []string{"RelayNames"}},
 		{"implicit against STARTTLS", func(_ *mxtest.Cluster, c *Config) { c.TLS = TLSImplicit }, SeverityError, []string{"Config.Port", "465"}},
 		{"unverified", func(_ *mxtest.Cluster, c *Config) { c.TLS = TLSOpportunistic }, SeverityWarning, []string{"not verified", "TLSRequired"}},
+		{"verified otherwise", func(_ *mxtest.Cluster, c *Config) {
+			c.TLSConfig = &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(tls.ConnectionState) error { return nil }}
+		}, SeverityOK, []string{"Config.TLSConfig's own verification"}},
 		{"unverified, expired", func(cl *mxtest.Cluster, c *Config) {
 			struck(mxtest.TLSExpired)(cl, c)
 			c.TLS = TLSOpportunistic
@@ -198,7 +201,8 @@ func TestCertificateUntil(t *testing.T) {
 		{"another chain lasts", [][]*x509.Certificate{{until(60), until(3)}, {until(60), until(90)}}, SeverityOK, "valid until 2026-04-30"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			l := checkCertificate(tls.ConnectionState{Version: tls.VersionTLS12, PeerCertificates: []*x509.Certificate{until(60)}, VerifiedChains: tc.chains}, now)
+			c := &conn{client: &Client{}}
+			l := c.checkCertificate(tls.ConnectionState{Version: tls.VersionTLS12, PeerCertificates: []*x509.Certificate{until(60)}, VerifiedChains: tc.chains}, now)
 			checkIs(t, l, tc.severity, tc.want, "TLS 1.2")
 		})
 	}

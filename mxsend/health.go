@@ -13,7 +13,8 @@ type health struct {
 	refusals int           // of this client, in a row, without an acceptance between
 	outs     int           // ejections since it was last well, for the doubling
 	out      bool          // ejected, and not yet back in full
-	until    time.Time     // the end of the last ejection
+	pauses   int           // while it was the last usable relay, since it was last well
+	until    time.Time     // the end of the last ejection or pause
 	window   [2]healthTick // the running and the last five seconds
 	accepted bool          // it has ever accepted anything
 }
@@ -48,8 +49,14 @@ func (h *health) fail(now time.Time, connecting, last bool, random float64) sent
 	good, fail := h.window[0].good+h.window[1].good, h.window[0].fail+h.window[1].fail
 	share := good+fail >= ejectShareOf && 2*fail >= good+fail
 	if h.failures >= ejectInARow || share || h.out {
+		if now.Before(h.until) {
+			return sentence{} // it was begun before, and says nothing new
+		}
 		if last {
-			return sentence{wait: jitter(doubled(time.Second, h.failures-ejectInARow, lastRelayMost), random)}
+			wait := jitter(doubled(time.Second, h.pauses, lastRelayMost), random)
+			h.pauses++
+			h.until = now.Add(wait)
+			return sentence{wait: wait}
 		}
 		return h.eject(now, random)
 	}
@@ -70,9 +77,8 @@ func (h *health) refuse(now time.Time, random float64) sentence {
 	return h.eject(now, random)
 }
 
-// eject puts the relay out. What fails while it is out was begun before, and says
-// nothing new: all connections to a relay that is switched off fail at once, and
-// are one event.
+// eject puts the relay out. All connections to a relay that is switched off fail
+// at once, and are one event: what fails while it is out does not count.
 func (h *health) eject(now time.Time, random float64) sentence {
 	if h.out && now.Before(h.until) {
 		return sentence{}
@@ -92,7 +98,7 @@ func (h *health) succeed(now time.Time) (restored bool) {
 		h.window = [2]healthTick{{start: now}}
 	}
 	h.failures, h.refusals, h.out, h.accepted = 0, 0, false, true
-	h.outs = 0
+	h.outs, h.pauses, h.until = 0, 0, time.Time{}
 	return restored
 }
 

@@ -33,7 +33,19 @@ const (
 )
 
 func (c benchCase) name() string {
-	return fmt.Sprintf("%s, %d connections, %d KiB, %v round trip", c.sink, c.connections, c.size>>10, c.roundTrip)
+	name := fmt.Sprintf("%s, %s, %d KiB", c.sink, c.width(), c.size>>10)
+	if c.roundTrip > 0 {
+		name += fmt.Sprintf(", %v round trip", c.roundTrip)
+	}
+	return name
+}
+
+// width is how many connections the case has, in words.
+func (c benchCase) width() string {
+	if c.connections == 1 {
+		return "1 connection"
+	}
+	return fmt.Sprintf("%d connections", c.connections)
 }
 
 // cases lists what is measured. A single connection is measured only with a

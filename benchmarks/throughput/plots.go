@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
@@ -29,7 +30,10 @@ func plots(dir string, all []measured) error {
 		groups[p] = append(groups[p], m)
 	}
 	for i, p := range order {
-		title := p.sink + ", " + p.roundTrip + " round trip"
+		title := p.sink
+		if groups[p][0].roundTrip > 0 {
+			title += ", " + p.roundTrip + " round trip"
+		}
 		rate := func(r *result) float64 { return r.rate.Median() }
 		if err := bars(dir, fmt.Sprintf("rate-%d", i+1), title, "messages/s", groups[p], rate); err != nil {
 			return err
@@ -44,12 +48,16 @@ func plots(dir string, all []measured) error {
 
 func bars(dir, name, title, unit string, cases []measured, value func(*result) float64) error {
 	var labels []string
-	series := make([]report.Series, len(cases[0].results))
-	for _, m := range cases {
-		labels = append(labels, fmt.Sprintf("%d connections\n%d KiB", m.connections, m.size>>10))
-		for i, r := range m.results {
-			series[i].Name = r.peer
-			series[i].Y = append(series[i].Y, value(r))
+	var series []report.Series
+	for i, m := range cases {
+		labels = append(labels, fmt.Sprintf("%s\n%d KiB", m.width(), m.size>>10))
+		for _, r := range m.results {
+			at := slices.IndexFunc(series, func(s report.Series) bool { return s.Name == r.peer })
+			if at < 0 {
+				at = len(series)
+				series = append(series, report.Series{Name: r.peer, Y: make([]float64, len(cases))})
+			}
+			series[at].Y[i] = value(r)
 		}
 	}
 	return report.Bars(dir, name, title, unit, labels, series)

@@ -44,6 +44,7 @@ func Bars(dir, name, title, unit string, groups []string, series []Series) error
 		p.Legend.Add(s.Name, bars)
 	}
 	p.NominalX(groups...)
+	p.X.Min, p.X.Max = -0.5, float64(len(groups))-0.5
 	p.Legend.Top = true
 	return save(p, dir, name, vg.Points(max(400, 90*float64(len(groups)))))
 }
