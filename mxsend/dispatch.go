@@ -193,6 +193,7 @@ func (c *Client) nextRound(e *entry) (wait time.Duration) {
 }
 
 func (c *Client) startTimer(e *entry, wait time.Duration) {
+	e.stopTimer() // one that was set while no relay was usable
 	r := &round{entry: e}
 	e.timer = r
 	r.timer = time.AfterFunc(wait, func() {

@@ -314,6 +314,8 @@ var faultsRelays = []fault{
 		rs[0].ehlo, rs[0].delay = fullEHLO, 10*time.Millisecond
 		busy := map[int]bool{}
 		rs[0].answer = func(n int, line string) string {
+			rs[0].mu.Lock()
+			defer rs[0].mu.Unlock()
 			if line == "." && !busy[n] && rs[0].dots%7 == 3 {
 				busy[n] = true
 				return "554 5.5.0 Error: SMTP protocol synchronization"

@@ -112,18 +112,19 @@ func TestSendAllInFlight(t *testing.T) {
 // A consumer that is slow does not make memory grow.
 func TestSendAllSlowConsumer(t *testing.T) {
 	inBubble(t, 1, func(cfg *Config, _ []*testRelay) { cfg.Limits.InFlight = 10 }, func(s *testSetup) {
-		pulled, yielded := 0, 0
+		var pulled atomic.Int64
+		yielded := 0
 		for r := range s.SendAll(s.ctx(), func(yield func(*Message) bool) {
 			for i := range 100 {
-				if pulled++; !yield(testMessage(i)) {
+				if pulled.Add(1); !yield(testMessage(i)) {
 					return
 				}
 			}
 		}) {
 			yielded++
 			time.Sleep(time.Second)
-			if pulled-yielded > 11 {
-				t.Errorf("%d pulled, %d yielded", pulled, yielded)
+			if n := int(pulled.Load()); n-yielded > 11 {
+				t.Errorf("%d pulled, %d yielded", n, yielded)
 			}
 			s.enter(r)
 		}
