@@ -40,16 +40,13 @@ func (c *Client) opened(cn *conn) bool {
 	cn.lockStep = cn.lockStep || r.lockStep
 	cn.state, cn.idleSince = connReady, now
 	cn.since = now
-	if r.gone {
-		cn.leaving = true
-		cn.signal()
-	}
+	cn.leaving = r.gone
+	cn.attended = true // by its reader, in a moment
 	cn.recount()
 	if f := c.cfg.Observer.Connected; f != nil {
 		name, address, took := r.name, cn.address, now.Sub(cn.opening)
 		c.after(func() { f(name, address, took, nil) })
 	}
-	cn.signal()
 	c.dispatch(now)
 	return true
 }
@@ -176,6 +173,8 @@ func (c *Client) drop(cn *conn) {
 func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 	c.mu.Lock()
 	defer c.unlock()
+	cn.attended = true // this is the turn: what dispatch places here needs no signal
+	defer func() { cn.attended = false }()
 	if heard {
 		cn.relay.candidate().lastOctet = now
 	}
@@ -282,10 +281,17 @@ func (c *conn) leave() {
 }
 
 // gone: a connection was closed by this side, with nothing on it.
-func (c *Client) gone(cn *conn, err error) {
+func (c *Client) gone(cn *conn) {
 	if f := c.cfg.Observer.Disconnected; f != nil {
-		c.protect(func() { f(cn.relay.name, cn.address, err) })
+		c.protect(func() { f(cn.relay.name, cn.address, nil) })
 	}
+}
+
+// attend has somebody else act for a connection whose reader must read on.
+func (c *Client) attend(cn *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cn.signal()
 }
 
 // isCancelled says whether a Write failed only because its message was cancelled.
@@ -295,8 +301,8 @@ func (c *Client) isCancelled(cn *conn) bool {
 	return cn.cur != nil && cn.cur.cancelled != nil
 }
 
-// interrupt wakes the owner for an entry that was cancelled, out of a Write of
-// its content if need be. Client.mu is held.
+// interrupt has an entry that was cancelled seen to, out of a Write of its
+// content if need be. Client.mu is held.
 func (c *conn) interrupt(e *entry) {
 	if c.cur == e {
 		c.out.handed.interrupt()

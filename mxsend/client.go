@@ -25,7 +25,7 @@ type Client struct {
 
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
-	// under it. Lock order: Client.mu, then run.mu or inbox.mu, never two of those.
+	// under it. Lock order: Client.mu, then run.mu.
 	mu          sync.Mutex
 	pools       map[string]*pool
 	lanes       [2]*lane // Transactional, Bulk

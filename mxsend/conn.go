@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -11,17 +10,15 @@ import (
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
-// A conn is a connection to a relay. Its owner, the goroutine of run, alone
-// writes to it and decides about what is on it; its reader hands replies to the
-// owner through the inbox. Others leave word in the fields guarded by Client.mu
-// and signal.
+// A conn is a connection to a relay. Its reader, the goroutine of run, opens it,
+// takes in every reply, and goes on at once with what follows from it: outcomes,
+// the next entry, the next group of commands. What others have for it they leave
+// in the fields guarded by Client.mu, and signal.
 type conn struct {
 	client  *Client
 	relay   *relay
 	lane    Lane // that it was opened for
 	opening time.Time
-	wake    chan struct{} // of capacity one: there is something to look at
-	in      inbox
 
 	// Client.mu guards these.
 	state     connState
@@ -30,28 +27,35 @@ type conn struct {
 	next      *entry // in the envelope slot
 	slotFree  bool   // the envelope slot may be filled
 	leaving   bool   // to be closed as soon as nothing is on it
+	attended  bool   // somebody is about to take a turn
 	idleSince time.Time
 	counted   tally
 
-	// The owner's, once run has begun.
+	// The reader's alone: but for its Partial, nobody else needs it.
+	replies *smtpwire.ReplyReader
+
+	// mu is held by whoever acts for the connection: the reader or, where nothing
+	// is to be read, a goroutine that attends to a signal. It guards what follows
+	// from the end of open on. Lock order: conn.mu, then Client.mu.
+	mu         ioMutex
 	address    string
 	nc         net.Conn
 	raw        net.Conn // beneath TLS; nc where there is none
 	out        wire
-	replies    *smtpwire.ReplyReader
 	extensions smtpwire.Extensions
 	secured    bool
 	lockStep   bool
 	born       time.Time
 	retireAt   time.Time
-	readerDone chan struct{}
 	tx, txNext *transaction
 	slots      [2]transaction
-	seen       batch
 	scratch    []byte
-	used       int  // transactions that were answered
-	needReset  bool // the relay has half a transaction open
-	parted     bool // the entry in the envelope slot was given back: its envelope is out, so close
+	used       int   // transactions that were answered
+	needReset  bool  // the relay has half a transaction open
+	parted     bool  // the entry in the envelope slot was given back: its envelope is out, so close
+	half       bool  // the beginning of a reply was read, and not yet its end
+	ending     error // why nothing more is written; the reader reads on to the end
+	ended      bool
 
 	since time.Time // when it last became idle
 
@@ -60,6 +64,13 @@ type conn struct {
 	timer    *time.Timer
 	armed    int64 // what it is set to, in nanoseconds after born
 }
+
+// An ioMutex is a mutex that is held across Writes. Being a channel, it lets
+// virtual time pass for who waits for it, which a sync.Mutex does not.
+type ioMutex chan struct{}
+
+func (m ioMutex) Lock()   { m <- struct{}{} }
+func (m ioMutex) Unlock() { <-m }
 
 type connState uint8
 
@@ -75,7 +86,7 @@ const slowDial = time.Second
 
 // openConn starts a connection to r on behalf of a lane. Client.mu is held.
 func (c *Client) openConn(r *relay, l *lane, now time.Time) {
-	cn := &conn{client: c, relay: r, lane: l.id, opening: now, wake: make(chan struct{}, 1)}
+	cn := &conn{client: c, relay: r, lane: l.id, opening: now, mu: make(ioMutex, 1)}
 	cn.tx, cn.txNext = &cn.slots[0], &cn.slots[1]
 	r.conns = append(r.conns, cn)
 	r.connections++
@@ -85,15 +96,7 @@ func (c *Client) openConn(r *relay, l *lane, now time.Time) {
 	go cn.run()
 }
 
-// signal wakes the owner.
-func (c *conn) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
-
-// run is the owner: it opens the connection, and then acts on every signal until
+// run is the reader: it opens the connection, and then takes in replies until
 // the connection ends.
 func (c *conn) run() {
 	defer c.client.goroutines.Done()
@@ -101,204 +104,124 @@ func (c *conn) run() {
 		c.client.openFailed(c, err)
 		return
 	}
-	c.lockStep = !c.extensions.Pipelining
-	c.retireAt = c.born.Add(jitter(c.client.cfg.Limits.Age, rand.Float64()))
-	c.readerDone = make(chan struct{})
-	go c.read()
-	if !c.client.opened(c) {
-		c.close(nil)
+	if !c.begin() {
 		return
 	}
-	for range c.wake {
-		if !c.step() {
+	for {
+		r, err := c.replies.Next()
+		if !c.hear(r, c.out.handed.offered.Load(), err) {
 			return
 		}
 	}
 }
 
-// step acts on whatever is new. It returns false after the connection's end.
-func (c *conn) step() bool {
-	now := time.Now()
-	c.in.take(&c.seen)
-	heard := len(c.seen.replies) > 0
-	for _, r := range c.seen.replies {
-		if err := c.handle(r, now); err != nil {
-			return c.end(err, now)
-		}
+// begin puts an open connection into service.
+func (c *conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lockStep = !c.extensions.Pipelining
+	c.retireAt = c.born.Add(jitter(c.client.cfg.Limits.Age, rand.Float64()))
+	if !c.client.opened(c) {
+		_ = c.raw.Close()
+		return false
 	}
-	if c.seen.err != nil {
-		return c.end(c.seen.err, now)
-	}
-	todo := c.client.turn(c, heard, now)
-	if todo.leave {
-		return c.quit()
-	}
-	if todo.cancelled {
-		return c.end(errCancelled, now)
-	}
-	if err := c.write(now); err != nil {
-		return c.failedWrite(err, now)
-	}
-	if err := c.checkDeadline(now); err != nil {
-		return c.end(err, now)
-	}
+	c.act(false, time.Now())
 	return true
 }
 
-// handle takes in one reply: it belongs to the oldest command without one.
-func (c *conn) handle(r wireReply, now time.Time) error {
-	t := c.tx
-	early := t.busy && t.granted && !t.over && (!t.dotSent || r.at < t.dotEnd)
-	if t.awaits() == 0 && !early {
-		t = c.txNext
+// signal has somebody attend to what was left for the connection. Client.mu is
+// held.
+func (c *conn) signal() {
+	if c.attended || c.state != connReady {
+		return // whoever takes the next turn sees it
 	}
+	c.attended = true
+	c.client.goroutines.Add(1)
+	go func() {
+		defer c.client.goroutines.Done()
+		c.attend()
+	}()
+}
+
+// attend looks at what was left for the connection, and acts on it.
+func (c *conn) attend() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.act(false, time.Now())
+}
+
+// act does what may be done now: it takes a turn, writes, and sets the clock.
+// heard says that the relay spoke, and that the reader is asking. It is the only
+// place where a connection decides to end for another reason than its reader's;
+// conn.mu is held.
+func (c *conn) act(heard bool, now time.Time) {
+	if c.ending != nil || c.ended {
+		return
+	}
+	todo := c.client.turn(c, heard, now)
 	switch {
-	case r.code == 421:
-		return &closingError{reply: c.seen.reply(r), wire: r}
-	case early:
-		return c.handleEarly(t, r)
-	case t.awaits() == 0:
-		return fmt.Errorf("%w: a reply to nothing", smtpwire.ErrProtocol)
+	case todo.leave:
+		c.quit()
+		return
+	case todo.cancelled:
+		c.cut(errCancelled)
+		return
 	}
-	if err := t.answered(r, &c.seen, now); err != nil {
-		return err
+	if err := c.write(heard, now); err != nil {
+		c.writeFailed(err)
+		return
 	}
-	if t == c.tx && t.over {
-		return c.concluded(t, now)
+	if err := c.checkDeadline(now); err != nil {
+		c.cut(err)
 	}
-	return nil
 }
 
-// handleEarly: the relay answers before it can have the final dot. A refusal counts,
-// and the rest of the content is not worth sending; anything else is no SMTP.
-func (c *conn) handleEarly(t *transaction, r wireReply) error {
-	if class := r.code / 100; class != 4 && class != 5 {
-		return errUnexpected(StageContent, r)
-	}
-	t.refusal, t.reply, t.over = r, c.seen.reply(r), true
-	c.client.conclude(c, t, time.Now())
-	t.busy, t.entry = false, nil
-	return errRefusedEarly
+// cut ends the connection at once: what the relay says from now on is not heard.
+func (c *conn) cut(why error) {
+	c.ending = why
+	_ = c.raw.Close()
 }
 
-// concluded gives the entry of the content slot its due, and moves the other one
-// up.
-func (c *conn) concluded(t *transaction, now time.Time) error {
-	c.used++
-	c.needReset = t.openAtRelay()
-	if c.outOfStep(t) {
-		return errOutOfStep
-	}
-	c.client.conclude(c, t, now)
-	t.busy, t.entry = false, nil
-	c.tx, c.txNext = c.txNext, c.tx
-	switch {
-	case t.loneDot:
-		return errLoneDot
-	case c.parted:
-		return errParted
-	}
-	return nil
-}
-
-// outOfStep says whether the reply complains of commands in groups.
-func (c *conn) outOfStep(t *transaction) bool {
-	if c.lockStep || t.dotSent && t.refusal.code == 0 {
-		return false // what was accepted is accepted, however odd the way
-	}
-	if t.mailed && t.accepted == 0 {
-		for i := range t.rcpts {
-			if outOfStep(t.rcpts[i].wire) {
-				return true
-			}
-		}
-	}
-	return outOfStep(t.refusal) && (t.stage != StageFinalDot || c.txNext.sent > 0)
-}
-
-// write writes whatever may be written now: commands up to the window, content
-// that was granted with the next envelope behind it.
-func (c *conn) write(now time.Time) error {
-	if t := c.tx; t.busy {
-		if err := c.writeCommands(t); err != nil {
-			return err
-		}
-		if t.loneDot && !t.dotSent {
-			t.dotSent = true
-			if _, err := c.out.WriteString(".\r\n"); err != nil {
-				return err
-			}
-		}
-		if t.granted && !t.dotSent {
-			if err := c.writeContent(t, now); err != nil {
-				return err
-			}
-		}
-		if t.dotSent && c.txNext.busy && !c.lockStep {
-			if err := c.writeCommands(c.txNext); err != nil {
-				return err
-			}
-		}
-	}
-	if c.out.Buffered() == 0 {
-		return nil
-	}
-	if err := c.out.Flush(); err != nil {
-		return err
-	}
-	if t := c.tx; t.dotSent && t.since.Equal(now) && t.entry != nil && t.entry.size > writeBuffer {
-		t.since = time.Now() // writing the content may have taken long
-	}
-	return nil
-}
-
-// writeCommands writes the envelope, as far as the window goes.
-func (c *conn) writeCommands(t *transaction) error {
-	for !t.over && t.entry != nil && t.sent < t.commands() && (!c.lockStep || t.sent == t.replied) {
-		c.scratch = t.next(c.scratch[:0], &c.extensions)
-		if _, err := c.out.Write(c.scratch); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeContent writes content and final dot to the buffer, unless a reply came
-// that should not be there yet: it is looked at first.
-func (c *conn) writeContent(t *transaction, now time.Time) error {
-	if c.in.unread() {
-		c.signal()
-		return nil
-	}
-	t.since = now
-	if err := c.out.message(t.entry.header, t.entry.content, t.entry.dots); err != nil {
-		return err
-	}
-	t.dotSent, t.dotEnd = true, c.out.offset()
-	return nil
-}
-
-// failedWrite: the relay stopped taking octets. What it said before counts, so
+// writeFailed: the relay stopped taking octets. What it said before counts, so
 // the reader gets a moment to read it.
-func (c *conn) failedWrite(err error, now time.Time) bool {
-	if c.client.isCancelled(c) {
-		return c.end(errCancelled, now)
-	}
-	_ = c.raw.SetReadDeadline(time.Now().Add(time.Second))
-	<-c.readerDone
-	c.in.take(&c.seen)
-	for _, r := range c.seen.replies {
-		if herr := c.handle(r, now); herr != nil {
-			return c.end(herr, now)
-		}
-	}
-	if c.timedOut() {
+func (c *conn) writeFailed(err error) {
+	switch {
+	case c.client.isCancelled(c):
+		c.cut(errCancelled)
+		return
+	case c.timedOut():
 		err = errTimeout
 	}
-	return c.end(err, now)
+	c.ending = err
+	_ = c.raw.SetReadDeadline(time.Now().Add(lastWords))
+}
+
+// quit ends a connection with nothing on it politely.
+func (c *conn) quit() {
+	c.client.gone(c)
+	c.ending = errLeft
+	_ = c.raw.SetDeadline(time.Now().Add(lastWords))
+	if _, err := c.nc.Write([]byte("QUIT\r\n")); err != nil {
+		_ = c.raw.Close()
+	}
+}
+
+// lastWords is how long a relay has to say something more on a connection that
+// takes nothing more.
+const lastWords = time.Second
+
+// end is the reader's last act: what was on the connection gets its due.
+func (c *conn) end(err error, now time.Time) {
+	c.ended = true
+	_ = c.raw.Close()
+	c.stopTimer()
+	if !errors.Is(c.ending, errLeft) {
+		c.client.broken(c, err, c.replies.Partial(), now)
+	}
 }
 
 var (
+	errLeft         = errors.New("the connection was left")
 	errTimeout      = errors.New("time-out")
 	errCancelled    = errors.New("cancelled")
 	errOutOfStep    = errors.New("the relay answers out of step to PIPELINING, which it offers; lock-step from now on")
@@ -306,51 +229,3 @@ var (
 	errRefusedEarly = errors.New("the relay refused the content before its end")
 	errParted       = errors.New("connection given up with the envelope of a message that went elsewhere")
 )
-
-// A closingError is a 421: the relay closes the connection.
-type closingError struct {
-	reply Reply
-	wire  wireReply
-}
-
-func (e *closingError) Error() string { return "the relay closes the connection: " + e.reply.String() }
-
-func errUnexpected(s Stage, r wireReply) error {
-	return fmt.Errorf("%w: reply %d at %v", smtpwire.ErrProtocol, r.code, s)
-}
-
-// end ends the connection after err, and gives what was on it its due.
-func (c *conn) end(err error, now time.Time) bool {
-	_ = c.raw.Close()
-	c.stopTimer()
-	<-c.readerDone
-	partial := c.seen.partial
-	if partial == "" {
-		var rest batch
-		c.in.take(&rest)
-		partial = rest.partial
-	}
-	c.client.broken(c, err, partial, now)
-	return false
-}
-
-// quit ends the connection politely.
-func (c *conn) quit() bool {
-	c.client.gone(c, nil)
-	c.close([]byte("QUIT\r\n"))
-	return false
-}
-
-// close ends a connection with nothing on it: it says a last word, and gives the
-// relay a second to answer it.
-func (c *conn) close(last []byte) {
-	c.stopTimer()
-	if last != nil {
-		_ = c.raw.SetDeadline(time.Now().Add(time.Second))
-		if _, err := c.nc.Write(last); err == nil {
-			<-c.readerDone
-		}
-	}
-	_ = c.raw.Close()
-	<-c.readerDone
-}

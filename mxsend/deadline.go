@@ -32,7 +32,6 @@ func (c *conn) checkDeadline(now time.Time) error {
 	}
 	if !t.busy {
 		c.client.retire(c) // and the next turn closes it
-		c.signal()
 		return nil
 	}
 	return errTimeout
@@ -93,7 +92,7 @@ func (c *conn) rings() {
 		}
 	}
 	c.out.handed.interrupt()
-	c.signal()
+	c.attend()
 }
 
 func (c *conn) timedOut() bool { return int64(time.Since(c.born)) >= c.deadline.Load() }

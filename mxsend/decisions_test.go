@@ -62,7 +62,7 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, b := judge(tt.stage, wireReply{code: r.Code, enhanced: r.Enhanced})
+			d, b := judge(tt.stage, replyCode{code: r.Code, enhanced: r.Enhanced})
 			if d != tt.want || b != tt.blame {
 				t.Errorf("got %v, %v; want %v, %v", d, b, tt.want, tt.blame)
 			}
@@ -76,7 +76,7 @@ func TestJudgeAll(t *testing.T) {
 		for code := 400; code < 600; code++ {
 			for subject := range 9 {
 				for detail := range 9 {
-					d, b := judge(stage, wireReply{code: code, enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}})
+					d, b := judge(stage, replyCode{code: code, enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}})
 					if d == settled && code < 500 {
 						t.Fatalf("%d at %v is final", code, stage)
 					}

@@ -11,6 +11,7 @@ import (
 func (c *Client) conclude(cn *conn, t *transaction, now time.Time) {
 	c.mu.Lock()
 	defer c.unlock()
+	cn.attended = true // its reader goes on with a turn
 	cn.cur, cn.next = cn.next, nil
 	cn.since, cn.idleSince = now, now
 	cn.recount()
@@ -46,9 +47,9 @@ func (c *Client) settleAnswered(cn *conn, e *entry, t *transaction, accepted boo
 		switch {
 		case t.refusal.code != 0 && t.stage == StageMail:
 			c.dispose(e, to.index, whole, r, &Error{Stage: StageMail, Relay: r.name, Reply: t.reply}, now)
-		case to.wire.code/100 != 2:
-			d, b := judge(StageRecipient, to.wire)
-			if t.accepted > 0 && tooManyRecipients(to.wire) {
+		case to.code.code/100 != 2:
+			d, b := judge(StageRecipient, to.code)
+			if t.accepted > 0 && tooManyRecipients(to.code) {
 				d = again
 			}
 			if b != blameNobody {
@@ -313,10 +314,10 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
-		if to := &t.rcpts[i]; to.wire.code == 0 || to.wire.code/100 == 2 || refused || !t.mailed {
+		if to := &t.rcpts[i]; to.code.code == 0 || to.code.code/100 == 2 || refused || !t.mailed {
 			c.dispose(e, to.index, elsewhere, cn.relay, ptr(*failure), now)
 		} else {
-			d, _ := judge(StageRecipient, to.wire)
+			d, _ := judge(StageRecipient, to.code)
 			c.dispose(e, to.index, d, cn.relay, &Error{Stage: StageRecipient, Relay: cn.relay.name, Reply: to.reply}, now)
 		}
 	}
@@ -331,9 +332,9 @@ func (c *Client) settleCommitted(e *entry, t *transaction, failure *Error) {
 	for i := range t.rcpts {
 		to := &t.rcpts[i]
 		switch {
-		case to.wire.code/100 != 2:
+		case to.code.code/100 != 2:
 			own := &Error{Outcome: Deferred, Stage: StageRecipient, Relay: failure.Relay, Reply: to.reply}
-			if to.wire.code/100 == 5 {
+			if to.code.code/100 == 5 {
 				own.Outcome = Rejected
 			}
 			e.settle(to.index, own, failure.Relay)

@@ -25,7 +25,7 @@ const (
 // judge decides on a reply that is not positive, at MAIL, RCPT, DATA or the
 // final dot. The rules are DESIGN.md's; they are in one place so that they can be
 // read in one.
-func judge(stage Stage, r wireReply) (disposition, blame) {
+func judge(stage Stage, r replyCode) (disposition, blame) {
 	class, subject := r.code/100, r.enhanced[1]
 	switch {
 	case r.code == 421:
@@ -52,7 +52,7 @@ func judge(stage Stage, r wireReply) (disposition, blame) {
 // refusesClient says whether a 5yz may mean this client and not the mail:
 // 530–538 (RFC 4954), policy (X.7.x, RFC 3463) before the content was seen, and
 // a 554 at RCPT that does not say what it means.
-func refusesClient(stage Stage, r wireReply) bool {
+func refusesClient(stage Stage, r replyCode) bool {
 	if r.code/100 != 5 || stage != StageMail && stage != StageRecipient {
 		return false
 	}
@@ -62,13 +62,13 @@ func refusesClient(stage Stage, r wireReply) bool {
 
 // tooManyRecipients says whether a RCPT was refused only because the
 // transaction is full (RFC 5321 §4.5.3.1.10).
-func tooManyRecipients(r wireReply) bool {
+func tooManyRecipients(r replyCode) bool {
 	return (r.code == 452 || r.code == 552) &&
 		(r.enhanced[1] == 0 || r.enhanced[1] == 5 && r.enhanced[2] == 3)
 }
 
 // outOfStep says whether a reply to MAIL, RCPT or DATA complains of the grouping
 // of commands: the relay announced PIPELINING and cannot do it.
-func outOfStep(r wireReply) bool {
+func outOfStep(r replyCode) bool {
 	return (r.code == 503 || r.code == 554) && r.enhanced[1] == 5 && r.enhanced[2] <= 1
 }

@@ -29,14 +29,14 @@ type transaction struct {
 
 	accepted int // RCPTs
 	stage    Stage
-	refusal  wireReply // of MAIL or DATA, or of the final dot
+	refusal  replyCode // of MAIL or DATA, or of the final dot
 	reply    Reply     // the refusal with its text, or the acceptance
 }
 
 // A txRcpt is a recipient in a transaction.
 type txRcpt struct {
 	index int // in entry.rcpts
-	wire  wireReply
+	code  replyCode
 	reply Reply // where it is not positive
 }
 
@@ -119,27 +119,43 @@ func (t *transaction) next(b []byte, x *smtpwire.Extensions) []byte {
 	return append(b, "DATA\r\n"...)
 }
 
+// A replyCode is what a reply says to a program.
+type replyCode struct {
+	code     int
+	enhanced smtpwire.EnhancedCode
+}
+
+func codeOf(r smtpwire.Reply) replyCode { return replyCode{r.Code, r.Enhanced} }
+
+// refused takes down the refusal of the whole transaction.
+func (t *transaction) refused(r smtpwire.Reply) {
+	t.refusal, t.reply = codeOf(r), newReply(r.Code, r.Enhanced, r.Text)
+}
+
 // answered takes in a reply to the oldest command (or the dot) that has none. It
 // returns an error for one that breaks the protocol.
-func (t *transaction) answered(r wireReply, batch *batch, now time.Time) error {
+func (t *transaction) answered(r smtpwire.Reply, now time.Time) error {
 	t.since = now
 	if t.replied == t.sent {
 		t.over = true
 		if t.loneDot {
 			return nil
 		}
-		t.stage, t.reply = StageFinalDot, batch.reply(r)
-		if class := r.code / 100; class != 2 {
-			t.refusal = r
-			if class == 3 {
-				return errUnexpected(StageFinalDot, r)
-			}
+		t.stage = StageFinalDot
+		switch r.Code / 100 {
+		case 2:
+			t.reply = newReply(r.Code, r.Enhanced, r.Text)
+		case 3:
+			t.refused(r)
+			return errUnexpected(StageFinalDot, r)
+		default:
+			t.refused(r)
 		}
 		return nil
 	}
 	i := t.replied - t.lead()
 	t.replied++
-	class := r.code / 100
+	class := r.Code / 100
 	if class == 3 && i != len(t.rcpts)+1 {
 		return errUnexpected(t.stageOf(i), r)
 	}
@@ -151,12 +167,12 @@ func (t *transaction) answered(r wireReply, batch *batch, now time.Time) error {
 	case i == 0:
 		t.mailed = class == 2
 		if !t.mailed {
-			t.refusal, t.reply = r, batch.reply(r)
+			t.refused(r)
 		}
 	case i <= len(t.rcpts):
-		t.answeredRcpt(&t.rcpts[i-1], r, batch)
+		t.answeredRcpt(&t.rcpts[i-1], r)
 	default:
-		return t.answeredData(r, batch)
+		return t.answeredData(r)
 	}
 	if t.settledEarly() {
 		t.over = true
@@ -164,28 +180,29 @@ func (t *transaction) answered(r wireReply, batch *batch, now time.Time) error {
 	return nil
 }
 
-func (t *transaction) answeredRcpt(to *txRcpt, r wireReply, batch *batch) {
-	to.wire = r
-	if r.code/100 == 2 {
+func (t *transaction) answeredRcpt(to *txRcpt, r smtpwire.Reply) {
+	to.code = codeOf(r)
+	if r.Code/100 == 2 {
 		t.accepted++
 		return
 	}
-	to.reply = batch.reply(r)
+	to.reply = newReply(r.Code, r.Enhanced, r.Text)
 }
 
-func (t *transaction) answeredData(r wireReply, batch *batch) error {
+func (t *transaction) answeredData(r smtpwire.Reply) error {
 	refused := t.refusal.code != 0 || t.accepted == 0
 	switch {
-	case r.code == 354 && refused:
+	case r.Code == 354 && refused:
 		t.loneDot = true
-	case r.code == 354:
+	case r.Code == 354:
 		t.granted, t.stage = true, StageContent
-	case r.code/100 == 2 || r.code/100 == 3:
+	case r.Code/100 == 2 || r.Code/100 == 3:
 		return errUnexpected(StageData, r)
 	case refused:
 		t.over = true
 	default:
-		t.over, t.stage, t.refusal, t.reply = true, StageData, r, batch.reply(r)
+		t.over, t.stage = true, StageData
+		t.refused(r)
 	}
 	return nil
 }
