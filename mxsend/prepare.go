@@ -207,6 +207,8 @@ func validNotify(notify string) bool {
 	return true
 }
 
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
 // checkFrom wants the one field that every message must have, once (RFC 5322
 // §3.6), in a header that is one.
 func checkFrom(content []byte) error {
@@ -218,7 +220,7 @@ func checkFrom(content []byte) error {
 		if len(line) == 0 {
 			break
 		}
-		if line[0] == ' ' || line[0] == '\t' {
+		if isBlank(line[0]) {
 			if number == 1 {
 				return errors.New("line 1 of the content is a continuation; the header is missing")
 			}
@@ -228,8 +230,11 @@ func checkFrom(content []byte) error {
 		if colon <= 0 {
 			return fmt.Errorf("line %d of the content is no header field, and no empty line came before it", number)
 		}
-		name := bytes.TrimRight(line[:colon], " \t")
-		if bytes.ContainsAny(name, " \t") {
+		name := line[:colon]
+		for len(name) > 0 && isBlank(name[len(name)-1]) {
+			name = name[:len(name)-1]
+		}
+		if slices.ContainsFunc(name, isBlank) {
 			return fmt.Errorf("line %d of the content is no header field (an mbox separator?)", number)
 		}
 		if len(name) == 4 && bytes.EqualFold(name, []byte("From")) {

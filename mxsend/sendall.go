@@ -6,6 +6,7 @@ import (
 	"iter"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -74,11 +75,13 @@ type run struct {
 	news   chan struct{} // of capacity one: results, or the end of pulling
 	room   chan struct{} // of capacity one: the puller may look again
 
+	inFlight atomic.Int64 // messages pulled and not yet yielded
+	octets   atomic.Int64 // of theirs
+	wants    atomic.Bool  // the puller waits for room
+
 	mu       sync.Mutex // guards what follows; taken under Client.mu
 	results  []*entry   // with all their outcomes
 	spare    []*entry
-	inFlight int // pulled and not yet yielded
-	octets   int64
 	pulled   bool // all there is
 	panicked any  // the sequence's panic
 }
@@ -101,19 +104,20 @@ func (r *run) take() (batch []*entry, ended bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	batch, r.results, r.spare = r.results, r.spare[:0], r.results
-	return batch, r.pulled && r.inFlight == len(batch)
+	return batch, r.pulled && r.inFlight.Load() == int64(len(batch))
 }
 
 // leave takes a yielded entry off the books.
 func (r *run) leave(e *entry) {
-	r.mu.Lock()
-	r.inFlight--
-	r.octets -= e.size
-	r.mu.Unlock()
+	r.octets.Add(-e.size)
+	r.inFlight.Add(-1)
 	r.client.release(e)
-	r.wakePuller()
+	if r.wants.Load() {
+		r.wakePuller()
+	}
 }
 
+// wakePuller has the puller look again whether it may go on.
 func (r *run) wakePuller() { notify(r.room) }
 
 func notify(c chan struct{}) {
@@ -150,9 +154,7 @@ func (r *run) pull(ctx context.Context, messages iter.Seq[*Message]) {
 	defer close(work)
 	for m := range messages {
 		closed := r.client.isClosed() // then this message says so, and is the last
-		r.mu.Lock()
-		r.inFlight++
-		r.mu.Unlock()
+		r.inFlight.Add(1)
 		if m != nil && (m.Signer != nil || r.client.cfg.Signer != nil) {
 			work <- m
 		} else {
@@ -174,9 +176,7 @@ func (c *Client) isClosed() bool {
 func (r *run) submit(ctx context.Context, m *Message) {
 	e := r.client.prepare(ctx, m, Bulk)
 	e.run = r
-	r.mu.Lock()
-	r.octets += e.size
-	r.mu.Unlock()
+	r.octets.Add(e.size)
 	c := r.client
 	c.mu.Lock()
 	defer c.unlock()
@@ -186,12 +186,16 @@ func (r *run) submit(ctx context.Context, m *Message) {
 // mayPull waits until there is room for another message and a relay to send it
 // to. It returns false when nothing more is to be pulled.
 func (r *run) mayPull(ctx context.Context) bool {
+	defer r.wants.Store(false)
 	for {
 		if ctx.Err() != nil {
 			return false
 		}
 		if r.hasRoom() {
 			return true
+		}
+		if !r.wants.Swap(true) {
+			continue // what was left meanwhile did not wake it
 		}
 		select {
 		case <-r.room:
@@ -210,17 +214,16 @@ func (r *run) hasRoom() bool {
 	hold := !c.closed && !p.final() && p.known && (c.lane(Bulk).stuck && p.failures > 0)
 	scout := !p.reached
 	c.mu.Unlock()
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	inFlight := r.inFlight.Load()
 	switch {
 	case hold:
 		return false
-	case r.inFlight == 0:
+	case inFlight == 0:
 		return true
 	case scout:
 		return false
 	}
-	return r.inFlight < limits.InFlight && r.octets < limits.InFlightBytes
+	return inFlight < int64(limits.InFlight) && r.octets.Load() < limits.InFlightBytes
 }
 
 // abandonAll ends the waiting for everything of a run that is not committed.
