@@ -161,20 +161,23 @@ func parseSPFTerm(text string) (spfTerm, error) {
 
 // cutBits takes "/24//64" off the end (RFC 7208 §5.6).
 func (t *spfTerm) cutBits(rest string) (string, error) {
+	rest, err := cutLength(rest, "//", &t.bits6, 128)
+	if err != nil {
+		return "", err
+	}
+	return cutLength(rest, "/", &t.bits4, 32)
+}
+
+// cutLength takes a prefix length off the end, where there is one. A slash within
+// a macro begins none.
+func cutLength(rest, sep string, bits *int, most int) (string, error) {
+	i := strings.LastIndex(rest, sep)
+	if i < 0 || strings.ContainsAny(rest[i:], "{}") {
+		return rest, nil
+	}
 	var err error
-	if i := strings.LastIndex(rest, "//"); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
-		if t.bits6, err = prefixLength(rest[i+2:], 128); err != nil {
-			return "", err
-		}
-		rest = rest[:i]
-	}
-	if i := strings.LastIndexByte(rest, '/'); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
-		if t.bits4, err = prefixLength(rest[i+1:], 32); err != nil {
-			return "", err
-		}
-		rest = rest[:i]
-	}
-	return rest, nil
+	*bits, err = prefixLength(rest[i+len(sep):], most)
+	return rest[:i], err
 }
 
 func prefixLength(s string, most int) (int, error) {

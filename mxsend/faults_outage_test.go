@@ -24,28 +24,8 @@ var faultsOutage = []fault{
 			s.t.Errorf("the full relay is in: %+v", st)
 		}
 	}},
-	{name: "C18/all", relays: 2, change: func(_ *Config, rs []*testRelay) {
-		for _, r := range rs {
-			r.answer = between(100*time.Millisecond, 30*time.Minute, answer("MAIL", "452 4.3.1 Insufficient system storage"))
-		}
-	}, run: func(s *testSetup) {
-		s.wantAccepted(1)
-		time.Sleep(time.Second)
-		if got := s.sendAll(s.ctx(), messages(4000)); got[Accepted] != 4000 {
-			s.t.Errorf("half an hour of full disks burnt the mailing: %v", got)
-		}
-	}},
-	{name: "C18/all, few", relays: 2, change: func(_ *Config, rs []*testRelay) {
-		for _, r := range rs {
-			r.answer = between(100*time.Millisecond, 30*time.Minute, answer("MAIL", "452 4.3.1 Insufficient system storage"))
-		}
-	}, run: func(s *testSetup) {
-		s.wantAccepted(1)
-		time.Sleep(time.Second)
-		if got := s.sendAll(s.ctx(), messages(5)); got[Accepted] != 5 {
-			s.t.Errorf("half an hour of full disks burnt the mailing: %v", got)
-		}
-	}},
+	fullDisks("C18/all", 4000),
+	fullDisks("C18/all, few", 5),
 	{name: "C19/SendAll", relays: 2, run: func(s *testSetup) {
 		s.wantAccepted(1)
 		s.relays[0].closeAll()
@@ -126,4 +106,15 @@ var faultsOutage = []fault{
 			s.t.Errorf("%d connections", n)
 		}
 	}},
+}
+
+// fullDisks has all relays full for half an hour, while so many messages wait.
+func fullDisks(name string, n int) fault {
+	return fault{name: name, relays: 2, change: answersBetween(100*time.Millisecond, 30*time.Minute, "MAIL", "452 4.3.1 Insufficient system storage"), run: func(s *testSetup) {
+		s.wantAccepted(1)
+		time.Sleep(time.Second)
+		if got := s.sendAll(s.ctx(), messages(n)); got[Accepted] != n {
+			s.t.Errorf("half an hour of full disks burnt the mailing: %v", got)
+		}
+	}}
 }

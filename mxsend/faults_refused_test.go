@@ -29,34 +29,9 @@ var faultsRefused = []fault{
 			s.t.Errorf("log:\n%s", &log)
 		}
 	}},
-	{name: "C22/both", relays: 2, change: func(_ *Config, rs []*testRelay) {
-		for _, r := range rs {
-			r.answer = between(0, time.Hour, answer("RCPT", refusesUs))
-		}
-	}, run: func(s *testSetup) {
-		if got := s.sendAll(s.ctx(), messages(3000)); got[Accepted] != 3000 {
-			s.t.Errorf("outcomes %v", got)
-		}
-	}},
-	{name: "C22/both, few", relays: 2, change: func(_ *Config, rs []*testRelay) {
-		for _, r := range rs {
-			r.answer = between(0, time.Hour, answer("RCPT", refusesUs))
-		}
-	}, run: func(s *testSetup) {
-		if got := s.sendAll(s.ctx(), messages(5)); got[Accepted] != 5 {
-			s.t.Errorf("outcomes %v", got)
-		}
-	}},
-	{name: "C22/both, after a while", relays: 2, change: func(_ *Config, rs []*testRelay) {
-		for _, r := range rs {
-			r.delay = 10 * time.Millisecond
-			r.answer = between(300*time.Millisecond, time.Hour, answer("RCPT", refusesUs))
-		}
-	}, run: func(s *testSetup) {
-		if got := s.sendAll(s.ctx(), messages(2000)); got[Accepted] != 2000 {
-			s.t.Errorf("outcomes %v", got)
-		}
-	}},
+	refusedByBoth("C22/both", 0, 0, 3000),
+	refusedByBoth("C22/both, few", 0, 0, 5),
+	refusedByBoth("C22/both, after a while", 10*time.Millisecond, 300*time.Millisecond, 2000),
 	{name: "C22/one relay", change: answers("RCPT", refusesUs), run: func(s *testSetup) {
 		r, err := s.send(testMessage(1))
 		s.want(r, Deferred)
@@ -104,4 +79,14 @@ func (s *testSetup) reason(i int) string {
 		return p.relays[i].ejectedFor
 	}
 	return ""
+}
+
+// refusedByBoth has both relays refuse the client from a time on, for an hour.
+func refusedByBoth(name string, delay, after time.Duration, n int) fault {
+	slow := func(_ *Config, rs []*testRelay) { rs[0].delay, rs[1].delay = delay, delay }
+	return fault{name: name, relays: 2, change: both(slow, answersBetween(after, time.Hour, "RCPT", refusesUs)), run: func(s *testSetup) {
+		if got := s.sendAll(s.ctx(), messages(n)); got[Accepted] != n {
+			s.t.Errorf("outcomes %v", got)
+		}
+	}}
 }

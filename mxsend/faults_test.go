@@ -74,6 +74,15 @@ func onceOf(prefix, reply string) func(int, string) string {
 	}
 }
 
+// answersBetween makes every relay answer so from a time on, until another.
+func answersBetween(after, until time.Duration, pairs ...string) func(*Config, []*testRelay) {
+	return func(_ *Config, rs []*testRelay) {
+		for _, r := range rs {
+			r.answer = between(after, until, answer(pairs...))
+		}
+	}
+}
+
 // between answers so during a span of time after the first call.
 func between(after, until time.Duration, a func(int, string) string) func(int, string) string {
 	var mu sync.Mutex
