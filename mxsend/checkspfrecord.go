@@ -99,7 +99,8 @@ func (r *spfRecord) modifier(name, value string, seen map[string]bool) error {
 	if !isSPFName(name) {
 		return errors.New("is no mechanism and no modifier")
 	}
-	return checkMacros(value) // unknown ones are passed over
+	_, err := splitMacros(value) // unknown ones are passed over
+	return err
 }
 
 func isSPFName(s string) bool {
@@ -207,7 +208,7 @@ func parseSPFNetwork(kind spfKind, s string) (netip.Prefix, error) {
 // checkDomainSpec says what is wrong with a domain-spec (RFC 7208 §7.1).
 func checkDomainSpec(s string) error {
 	if hasMacro(s) {
-		return checkMacros(s)
+		return checkMacroDomain(s)
 	}
 	name := canonicalHost(s)
 	if len(name) > 253 || !isHostName(name) || !strings.Contains(name, ".") {
@@ -217,33 +218,4 @@ func checkDomainSpec(s string) error {
 		return fmt.Errorf("%.100q is an address where a domain is needed: use ip4", s)
 	}
 	return nil
-}
-
-func hasMacro(s string) bool { return strings.IndexByte(s, '%') >= 0 }
-
-// checkMacros says what is wrong with a macro-string.
-func checkMacros(s string) error {
-	for {
-		i := strings.IndexByte(s, '%')
-		if i < 0 {
-			return nil
-		}
-		s = s[i+1:]
-		switch {
-		case s == "":
-			return errors.New("ends in the middle of a macro")
-		case s[0] == '%' || s[0] == '_' || s[0] == '-':
-			s = s[1:]
-			continue
-		}
-		end := strings.IndexByte(s, '}')
-		if s[0] != '{' || end < 2 || !strings.ContainsRune("slodiphcrtvSLODIPHCRTV", rune(s[1])) {
-			return errors.New("has a macro that there is not")
-		}
-		digits := strings.TrimLeft(s[2:end], "0123456789")
-		if strings.Trim(strings.TrimLeft(digits, "rR"), ".-+,/_=") != "" {
-			return errors.New("has a malformed macro")
-		}
-		s = s[end+1:]
-	}
 }
