@@ -92,7 +92,11 @@ func checkKeyFile(info os.FileInfo) error {
 
 func keyFileError(path string, root *os.Root, name string, err error) error {
 	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("dkim: key file: %w", err)
+		var cause *os.PathError // which speaks of "statat", and of the last part of path only
+		if errors.As(err, &cause) {
+			err = cause.Err
+		}
+		return fmt.Errorf("dkim: key file %q: %w", path, err)
 	}
 	if l, lerr := root.Lstat(name); lerr == nil && l.Mode()&os.ModeSymlink != 0 {
 		if _, serr := root.Stat(name); serr != nil {

@@ -143,6 +143,9 @@ func denied(err error) bool {
 	return errors.Is(err, mxdns.ErrNoSuchDomain) || errors.Is(err, mxdns.ErrNoRecord) || errors.Is(err, mxdns.ErrNoAddress)
 }
 
+// nothingThere says so of a name that others wrote, too, which may be none.
+func nothingThere(err error) bool { return denied(err) || errors.Is(err, mxdns.ErrInvalidName) }
+
 // lookupTXT returns the TXT records of a name; none where there is no such name.
 func lookupTXT(ctx context.Context, names publicNames, name string) ([]string, error) {
 	records, err := names.LookupTXT(ctx, name)

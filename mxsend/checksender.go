@@ -60,26 +60,43 @@ func checkPTR(ctx context.Context, names publicNames, ip netip.Addr) CheckLine {
 		return line(SeverityWarning, "is a private address: receivers on the Internet see another", "set Config.Check.OutboundIPs to the addresses that receivers see, behind NAT those of the NAT")
 	}
 	const publish = "have whoever gave you the address publish a PTR record with the relay's name, and that name the address"
-	found, err := names.LookupPTR(ctx, ip)
+	found, err := lookUpReverse(ctx, names, ip)
 	switch {
 	case denied(err):
 		return line(SeverityError, "has no name: large receivers refuse mail from it", publish)
 	case err != nil:
 		return line(SeverityError, "could not be looked up: "+oneLine(err), "try again")
+	case len(found.confirmed) > 0:
+		return line(SeverityOK, "has the name "+bounded(found.confirmed[0], 100)+", which has the address", "")
+	case found.unsure != nil:
+		return line(SeverityError, fmt.Sprintf("its name could not be looked up: %s", oneLine(found.unsure)), "try again")
 	}
+	return line(SeverityError, fmt.Sprintf("has the name %.200q, which does not have the address: receivers do not believe it", found.names), publish)
+}
+
+// reverseNames is what reverse DNS says of an address.
+type reverseNames struct {
+	names     []string // of its PTR records; the first ten (RFC 7208 §4.6.4)
+	confirmed []string // those that have the address
+	unsure    error    // why one could not be looked up
+}
+
+// lookUpReverse looks up an address's names, and which of them have the address.
+func lookUpReverse(ctx context.Context, names publicNames, ip netip.Addr) (r reverseNames, err error) {
 	const most = 10
-	var temporary error
+	found, err := names.LookupPTR(ctx, ip)
+	if err != nil {
+		return r, err
+	}
 	for _, name := range found[:min(len(found), most)] {
+		name = canonicalHost(name)
+		r.names = append(r.names, name)
 		addrs, err := names.LookupAddrs(ctx, name)
-		if err != nil && !denied(err) && !errors.Is(err, mxdns.ErrInvalidName) {
-			temporary = err
-		}
 		if slices.Contains(addrs.Addrs, ip) {
-			return line(SeverityOK, "has the name "+bounded(name, 100)+", which has the address", "")
+			r.confirmed = append(r.confirmed, name)
+		} else if err != nil && !nothingThere(err) {
+			r.unsure = err
 		}
 	}
-	if temporary != nil {
-		return line(SeverityError, fmt.Sprintf("its name could not be looked up: %s", oneLine(temporary)), "try again")
-	}
-	return line(SeverityError, fmt.Sprintf("has the name %.200q, which does not have the address: receivers do not believe it", found), publish)
+	return r, nil
 }

@@ -23,18 +23,21 @@ const (
 const spfSurvey = 50
 
 // An spfCheck evaluates a record for one address, as a receiver does (check_host
-// of RFC 7208 §4). What depends on the single message, as macros do, is not
-// evaluated but noted.
+// of RFC 7208 §4). A macro that depends on the single mail or on a relay's name in
+// EHLO (l, s, h) is not evaluated but noted.
 type spfCheck struct {
-	names       publicNames
-	ip          netip.Addr // invalid: an address that nothing names, so that everything is looked at
-	most        int        // lookups
-	lookups     int
-	voids       int
-	path        []string // domains whose records are being evaluated
-	unevaluated []string // terms
-	record      string   // of the first domain
-	decided     string   // the term that decided
+	names      publicNames
+	ip         netip.Addr // invalid: an address that nothing names, so that everything is looked at
+	most       int        // lookups
+	lookups    int
+	voids      int
+	path       []string // domains whose records are being evaluated
+	perMail    []string // terms that depend on the single mail
+	perAddress []string // terms that depend on the address, where there is none
+	unsure     bool     // one of perMail might end the evaluation other than in a pass
+	deprecated bool     // ptr or its macro is used
+	record     string   // of the first domain
+	decided    string   // the term that decided
 }
 
 // An spfError is why a record gives no result: spfPermError or spfTempError.
@@ -101,13 +104,14 @@ func (s *spfCheck) host(ctx context.Context, domain string) (spfResult, error) {
 	if err := s.count(); err != nil {
 		return "", err
 	}
-	if hasMacro(parsed.redirect) {
-		s.unevaluated = append(s.unevaluated, "redirect="+parsed.redirect)
+	target, known := s.expand(ctx, "redirect="+parsed.redirect, parsed.redirect, domain)
+	if !known {
+		s.decided = "the end of the record"
 		return spfNeutral, nil
 	}
-	result, err := s.host(ctx, parsed.redirect)
+	result, err := s.host(ctx, target)
 	if err == nil && result == spfNone {
-		return "", spfPermanent("%s, which the record of %s redirects to, has no SPF record", bounded(parsed.redirect, 100), domain)
+		return "", spfPermanent("%s, which the record of %s redirects to, has no SPF record", bounded(target, 100), domain)
 	}
 	return result, err
 }
@@ -162,21 +166,25 @@ func (s *spfCheck) matches(ctx context.Context, t *spfTerm, domain string) (bool
 	if err := s.count(); err != nil {
 		return false, err
 	}
-	if t.kind == spfPTR || hasMacro(t.domain) {
-		s.unevaluated = append(s.unevaluated, t.text)
-		return false, nil
-	}
+	s.deprecated = s.deprecated || t.kind == spfPTR
 	if t.domain != "" {
-		domain = canonicalHost(t.domain)
+		target, known := s.expand(ctx, t.text, t.domain, domain)
+		if !known {
+			s.unsure = s.unsure || t.result != spfPass || len(s.path) > 1
+			return false, nil
+		}
+		domain = target
 	}
 	switch t.kind {
 	case spfInclude:
 		return s.included(ctx, domain)
 	case spfMX:
 		return s.matchesMX(ctx, t, domain)
+	case spfPTR:
+		return s.matchesPTR(ctx, domain)
 	}
 	addrs, err := s.names.LookupAddrs(ctx, domain)
-	if denied(err) {
+	if nothingThere(err) { // a name made of macros may be none
 		return false, s.void()
 	}
 	if err != nil {
@@ -210,7 +218,7 @@ func (s *spfCheck) matchesMX(ctx context.Context, t *spfTerm, domain string) (bo
 	switch {
 	case errors.Is(err, mxdns.ErrNullMX):
 		return false, nil
-	case denied(err) || err == nil && set.Implicit:
+	case nothingThere(err) || err == nil && set.Implicit:
 		return false, s.void()
 	case err != nil:
 		return false, s.failed(err)
@@ -221,7 +229,7 @@ func (s *spfCheck) matchesMX(ctx context.Context, t *spfTerm, domain string) (bo
 	}
 	for _, host := range set.Hosts {
 		addrs, err := s.names.LookupAddrs(ctx, host.Host)
-		if err != nil && !denied(err) {
+		if err != nil && !nothingThere(err) {
 			return false, s.failed(err)
 		}
 		if s.within(addrs.Addrs, t) {
@@ -229,6 +237,20 @@ func (s *spfCheck) matchesMX(ctx context.Context, t *spfTerm, domain string) (bo
 		}
 	}
 	return false, nil
+}
+
+// matchesPTR: RFC 7208 §5.5. An error of DNS is no match.
+func (s *spfCheck) matchesPTR(ctx context.Context, domain string) (bool, error) {
+	if !s.ip.IsValid() {
+		return false, nil
+	}
+	found, err := lookUpReverse(ctx, s.names, s.ip)
+	if nothingThere(err) {
+		return false, s.void()
+	}
+	return slices.ContainsFunc(found.confirmed, func(name string) bool {
+		return name == domain || strings.HasSuffix(name, "."+domain)
+	}), nil
 }
 
 func (s *spfCheck) within(addrs []netip.Addr, t *spfTerm) bool {

@@ -40,6 +40,13 @@ func TestSPFRecords(t *testing.T) {
 		{"v=spf1 exists:%{q}.x.test", "macro that there is not"},
 		{"v=spf1 exists:%{i}.%", "middle of a macro"},
 		{"v=spf1 exists:%{ix}.x.test", "malformed macro"},
+		{"v=spf1 exists:%{d0}.x.test", "malformed macro"},
+		{"v=spf1 exists:%{c}.x.test", "explanations only"},
+		{"v=spf1 exists:%{i}.123", "no top-level domain"},
+		{"v=spf1 exists:%{i}test", "no top-level domain"},
+		{"v=spf1 exists:x.test.%{i}", ""},
+		{"v=spf1 exists:%{l1r+-/}._spf.%{D} include:%{d} a:%%.x.test/24//64 ptr:%{o} -all", ""},
+		{"v=spf1 who=%{c}.%{r}.%{t}", ""},
 		{"v=spf1 exists:%{i.x.test", "macro that there is not"},
 		{"v=spf1 ip4:192.0.2.1;-all", "IP4 address"},
 	} {
@@ -73,7 +80,11 @@ func TestSPFEvaluation(t *testing.T) {
 		"many.test MX": strings.Repeat("a.test|", 10) + "a.test", "noise.test TXT": "hello|v=spf1 ip4:192.0.2.1|verify=1",
 		"two.test TXT": "v=spf1 -all|v=spf1 +all", "pass.test TXT": "v=spf1 ip4:192.0.2.9 -all", "fail.test TXT": "v=spf1 ~all",
 		"loop.test TXT": "v=spf1 include:loop2.test", "loop2.test TXT": "v=spf1 redirect=LOOP.test.", "broken.test TXT": "v=spf1 ip4:x",
-		"other.test TXT": "no SPF here"}
+		"other.test TXT": "no SPF here",
+		"192.0.2.7 PTR":  "Mail.Named.test.", "2001:db8::7 PTR": "mail.named.test", "mail.named.test A": "192.0.2.7|2001:db8::7", "192.0.2.8 PTR": "mail.named.test",
+		"192.0.2.6 PTR": strings.Repeat("gone.named.test|", 10) + "late.named.test", "late.named.test A": "192.0.2.6", "192.0.2.5 PTR": "servfail",
+		"192.0.2.7.list.test A": "127.0.0.2", "7.2.0.192.in-addr.x.test A": "127.0.0.2", "ip6.x.test TXT": "v=spf1 ip6:2001:db8::7",
+		"_x.test TXT": "v=spf1 ip4:192.0.2.9", "mail.named.test.list.test A": "127.0.0.2", "unknown.list.test A": "127.0.0.2"}
 	for i := range 11 {
 		zone[fmt.Sprintf("i%d.test TXT", i)] = "v=spf1 ip4:198.51.100.1"
 	}
@@ -119,6 +130,25 @@ func TestSPFEvaluation(t *testing.T) {
 		{"three void lookups", "a:g1.test mx:g2.test exists:g3.test ip4:192.0.2.9", "192.0.2.9", spfPermError, 3, "more than 2 lookups find nothing"},
 		{"void in one family", "a:v4.test a:v4.test a:v4.test ip6:2001:db8::9", "2001:db8::9", spfPermError, 3, "find nothing"},
 		{"exists", "exists:a.test -all", "2001:db8::9", spfPass, 1, "exists:a.test"},
+		{"ptr", "ptr:named.test -all", "192.0.2.7", spfPass, 1, "ptr:named.test"},
+		{"ptr of the record's own domain", "ptr -all", "192.0.2.7", spfFail, 1, "-all"},
+		{"ptr by IPv6", "ptr:NAMED.test. -all", "2001:db8::7", spfPass, 1, "ptr:NAMED.test."},
+		{"ptr of another end", "ptr:amed.test -all", "192.0.2.7", spfFail, 1, "-all"},
+		{"ptr whose name is not confirmed", "ptr:named.test -all", "192.0.2.8", spfFail, 1, "-all"},
+		{"ptr beyond ten names", "ptr:named.test -all", "192.0.2.6", spfFail, 1, "-all"},
+		{"ptr of nothing", "ptr:a.test ptr:a.test ptr:a.test", "198.51.100.1", spfPermError, 3, "find nothing"},
+		{"name servers fail for ptr", "ptr:named.test -all", "192.0.2.5", spfFail, 1, "-all"},
+		{"macro of the address", "exists:%{i}.list.test -all", "192.0.2.7", spfPass, 1, "exists:%{i}"},
+		{"macro of an address not there", "exists:%{i}.list.test -all", "192.0.2.8", spfFail, 1, "-all"},
+		{"macro of the address reversed", "exists:%{ir}.%{v}.%{d2} -all", "192.0.2.7", spfPass, 1, "exists:%{ir}"},
+		{"macro of IPv6", "include:%{v}.%{d} -all", "2001:db8::7", spfPass, 1, "include"},
+		{"macro in redirect", "redirect=_%{d}", "192.0.2.9", spfPass, 1, "of _x.test"},
+		{"macro p", "exists:%{p}.list.test -all", "192.0.2.7", spfPass, 1, "exists:%{p}"},
+		{"macro p of no name", "exists:%{p}.list.test -all", "198.51.100.1", spfPass, 1, "exists:%{p}"},
+		{"macro of the mail", "exists:%{l}.list.test ip4:192.0.2.9 -all", "192.0.2.9", spfPass, 1, "ip4"},
+		{"macro that makes no name", "a:%%.x.test exists:%_.x.test -all", "192.0.2.9", spfFail, 2, "-all"},
+		{"macro that includes no name", "include:%%.x.test -all", "192.0.2.9", spfPermError, 1, "%.x.test"},
+		{"macro in a circle", "include:%{o} -all", "192.0.2.9", spfPermError, 1, "x.test → x.test"},
 		{"name servers fail", "a:servfail.test -all", "192.0.2.9", spfTempError, 1, "no usable answer"},
 		{"name servers fail for mx", "mx:servfail.test -all", "192.0.2.9", spfTempError, 1, "no usable answer"},
 		{"name servers fail for include", "include:servfail.test -all", "192.0.2.9", spfTempError, 1, "no usable answer"},
@@ -148,7 +178,7 @@ func TestSPFEvaluation(t *testing.T) {
 func TestSPFLines(t *testing.T) {
 	ips := []netip.Addr{netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("192.0.2.21")} // a primary and a graveyard
 	long := "v=spf1 ip4:192.0.2.0/24"
-	zone := fakeNames{}
+	zone := fakeNames{"192.0.2.11 PTR": "p1.test", "p1.test A": "192.0.2.11"}
 	for i := range 12 {
 		long += fmt.Sprintf(" include:i%d.test", i)
 		zone[fmt.Sprintf("i%d.test TXT", i)] = "v=spf1 -all"
@@ -169,9 +199,15 @@ func TestSPFLines(t *testing.T) {
 		{"open end", "v=spf1 ip4:192.0.2.0/24", []want{{SeverityWarning, []string{"-all"}}, {SeverityOK, nil}, {SeverityOK, nil}}},
 		{"too long, but covered", long, []want{{SeverityWarning, []string{"12 of 10 lookups"}}, {SeverityOK, nil}, {SeverityOK, nil}}},
 		{"malformed", "v=spf1 ipv4:192.0.2.0/24", []want{{SeverityError, []string{"permerror", "ipv4"}}, {SeverityError, nil}, {SeverityError, nil}}},
-		{"macro", "v=spf1 ip4:192.0.2.11 exists:%{i}._spf.b.test -all", []want{{SeverityWarning, []string{"not evaluated here: exists:%{i}"}}, {SeverityOK, nil},
-			{SeverityWarning, []string{"fail, but for what is not evaluated"}}}},
-		{"ptr", "v=spf1 ptr -all", []want{{SeverityWarning, []string{"ptr is deprecated"}}, {SeverityWarning, nil}, {SeverityWarning, nil}}},
+		{"macro", "v=spf1 ip4:192.0.2.11 exists:%{i}._spf.b.test -all", []want{{SeverityOK, []string{"1 of 10 lookups", "different for each address: exists:%{i}"}}, {SeverityOK, nil},
+			{SeverityError, []string{"not covered: fail by -all"}}}},
+		{"macro of the mail", "v=spf1 ip4:192.0.2.11 exists:%{l}._spf.b.test -all", []want{{SeverityWarning, []string{"cannot be evaluated here", "exists:%{l}"}}, {SeverityOK, nil},
+			{SeverityWarning, []string{"fail, but for what cannot be evaluated"}}}},
+		{"macro of the mail in the way", "v=spf1 -exists:%{l}._spf.b.test ip4:192.0.2.0/24 -all", []want{{SeverityWarning, nil},
+			{SeverityWarning, []string{"pass by ip4:192.0.2.0/24, unless", "-exists:%{l}", "in front"}}, {SeverityWarning, nil}}},
+		{"macro of the mail, to pass by", "v=spf1 exists:%{l}._spf.b.test ip4:192.0.2.0/24 -all", []want{{SeverityWarning, nil}, {SeverityOK, []string{"pass by ip4"}}, {SeverityOK, nil}}},
+		{"ptr", "v=spf1 ptr:p1.test -all", []want{{SeverityWarning, []string{"1 of 10 lookups", "uses ptr"}}, {SeverityOK, []string{"pass by ptr"}}, {SeverityError, nil}}},
+		{"two records", "v=spf1 -all|v=spf1 +all", []want{{SeverityError, []string{"permerror", "2 SPF records"}}, {SeverityError, nil}, {SeverityError, nil}}},
 		{"name servers", "servfail", []want{{SeverityError, []string{"could not be looked up"}}, {SeverityError, []string{"try again"}}, {SeverityError, nil}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -229,4 +265,32 @@ func FuzzSPF(f *testing.F) {
 			t.Errorf("pass by %q, %v", s.decided, rerr)
 		}
 	})
+}
+
+// The table of RFC 7208 §7.4, as far as it does not depend on the single mail.
+func TestSPFMacros(t *testing.T) {
+	for _, tc := range []struct{ spec, ip, want string }{
+		{"%{o}", "192.0.2.3", "email.example.com"},
+		{"%{d}", "192.0.2.3", "email.example.com"},
+		{"%{d4}", "192.0.2.3", "email.example.com"},
+		{"%{d3}", "192.0.2.3", "email.example.com"},
+		{"%{d2}", "192.0.2.3", "example.com"},
+		{"%{d1}", "192.0.2.3", "com"},
+		{"%{dr}", "192.0.2.3", "com.example.email"},
+		{"%{d2r}", "192.0.2.3", "example.email"},
+		{"%{ir}.%{v}._spf.%{d2}", "192.0.2.3", "3.2.0.192.in-addr._spf.example.com"},
+		{"%{ir}.%{v}._spf.%{d2}", "2001:db8::cb01",
+			"1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"},
+		{"%{Dr-}.%%.%_.%-.x.test", "192.0.2.3", "email.example.com.%. .%20.x.test"},
+		{"%{d1l.}.x.test", "192.0.2.3", ""}, // malformed
+		{"%{l}.x.test", "192.0.2.3", ""},
+		{"%{s}.x.test", "192.0.2.3", ""},
+		{"%{h}.x.test", "192.0.2.3", ""},
+		{strings.Repeat("%{d}.", 15) + "x.test", "192.0.2.3", strings.TrimPrefix(strings.Repeat("email.example.com.", 14), "email.") + "x.test"},
+	} {
+		s := spfCheck{names: fakeNames{}, ip: netip.MustParseAddr(tc.ip), path: []string{"email.example.com"}}
+		if got, known := s.expand(t.Context(), "", tc.spec, "email.example.com"); got != tc.want || known != (tc.want != "") {
+			t.Errorf("%s: got %q, %v, want %q", tc.spec, got, known, tc.want)
+		}
+	}
 }

@@ -59,13 +59,19 @@ func checkSPFRecord(ctx context.Context, names publicNames, domain string, cover
 	case s.lookups > spfLookups:
 		return bad(worseUnless(covered), cost+": permerror for every address that is not named before",
 			"name addresses by ip4 and ip6 in place of include, a and mx")
-	case len(s.unevaluated) > 0:
-		return bad(SeverityWarning, cost+"; not evaluated here: "+bounded(strings.Join(s.unevaluated, ", "), 200),
-			"name the relays' addresses by ip4 and ip6: ptr and macros are slow, and ptr is deprecated (RFC 7208 §5.5)")
+	case len(s.perMail) > 0:
+		return bad(SeverityWarning, cost+"; cannot be evaluated here, as it differs from mail to mail: "+bounded(strings.Join(s.perMail, ", "), 200),
+			"name the relays' addresses by ip4 and ip6")
+	case s.deprecated:
+		return bad(SeverityWarning, cost+"; it uses ptr, which is slow, and which receivers may pass over (RFC 7208 §5.5)",
+			"name the relays' addresses by ip4 and ip6 in its place")
 	case result == spfNeutral:
 		return bad(SeverityWarning, cost+", and says nothing of addresses that it does not name", "end the record in -all or ~all")
 	}
 	l.Found = cost
+	if len(s.perAddress) > 0 {
+		l.Found += "; different for each address: " + bounded(strings.Join(s.perAddress, ", "), 200)
+	}
 	return l
 }
 
@@ -91,12 +97,17 @@ func checkSPFAddress(ctx context.Context, names publicNames, domain string, ip n
 		l.Found, l.Advice = "could not be evaluated: "+err.Error(), "check the domain's name servers, and try again"
 	case err != nil:
 		l.Found, l.Advice = string(result)+": "+err.Error(), add+" in front of all that costs lookups, or correct the record"
+	case result == spfPass && s.unsure:
+		l.Severity = SeverityWarning
+		l.Found = fmt.Sprintf("pass by %s, unless another term decides before, which cannot be evaluated here, as it differs from mail to mail: %s",
+			bounded(s.decided, 100), bounded(strings.Join(s.perMail, ", "), 200))
+		l.Advice = "put what names the address in front"
 	case result == spfPass:
 		l.Severity = SeverityOK
 		l.Found = fmt.Sprintf("pass by %s (%s)", bounded(s.decided, 100), plural(s.lookups, "lookup"))
-	case len(s.unevaluated) > 0:
+	case len(s.perMail) > 0:
 		l.Severity = SeverityWarning
-		l.Found = fmt.Sprintf("%s, but for what is not evaluated here: %s", result, bounded(strings.Join(s.unevaluated, ", "), 200))
+		l.Found = fmt.Sprintf("%s, but for what cannot be evaluated here, as it differs from mail to mail: %s", result, bounded(strings.Join(s.perMail, ", "), 200))
 		l.Advice = add
 	case result == spfNone:
 		l.Found, l.Advice = "not covered: there is no SPF record", add

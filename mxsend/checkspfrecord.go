@@ -99,7 +99,8 @@ func (r *spfRecord) modifier(name, value string, seen map[string]bool) error {
 	if !isSPFName(name) {
 		return errors.New("is no mechanism and no modifier")
 	}
-	return checkMacros(value) // unknown ones are passed over
+	_, err := splitMacros(value) // unknown ones are passed over
+	return err
 }
 
 func isSPFName(s string) bool {
@@ -161,20 +162,23 @@ func parseSPFTerm(text string) (spfTerm, error) {
 
 // cutBits takes "/24//64" off the end (RFC 7208 §5.6).
 func (t *spfTerm) cutBits(rest string) (string, error) {
+	rest, err := cutLength(rest, "//", &t.bits6, 128)
+	if err != nil {
+		return "", err
+	}
+	return cutLength(rest, "/", &t.bits4, 32)
+}
+
+// cutLength takes a prefix length off the end, where there is one. A slash within
+// a macro begins none.
+func cutLength(rest, sep string, bits *int, most int) (string, error) {
+	i := strings.LastIndex(rest, sep)
+	if i < 0 || strings.ContainsAny(rest[i:], "{}") {
+		return rest, nil
+	}
 	var err error
-	if i := strings.LastIndex(rest, "//"); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
-		if t.bits6, err = prefixLength(rest[i+2:], 128); err != nil {
-			return "", err
-		}
-		rest = rest[:i]
-	}
-	if i := strings.LastIndexByte(rest, '/'); i >= 0 && !strings.ContainsAny(rest[i:], "{}") {
-		if t.bits4, err = prefixLength(rest[i+1:], 32); err != nil {
-			return "", err
-		}
-		rest = rest[:i]
-	}
-	return rest, nil
+	*bits, err = prefixLength(rest[i+len(sep):], most)
+	return rest[:i], err
 }
 
 func prefixLength(s string, most int) (int, error) {
@@ -204,7 +208,7 @@ func parseSPFNetwork(kind spfKind, s string) (netip.Prefix, error) {
 // checkDomainSpec says what is wrong with a domain-spec (RFC 7208 §7.1).
 func checkDomainSpec(s string) error {
 	if hasMacro(s) {
-		return checkMacros(s)
+		return checkMacroDomain(s)
 	}
 	name := canonicalHost(s)
 	if len(name) > 253 || !isHostName(name) || !strings.Contains(name, ".") {
@@ -214,33 +218,4 @@ func checkDomainSpec(s string) error {
 		return fmt.Errorf("%.100q is an address where a domain is needed: use ip4", s)
 	}
 	return nil
-}
-
-func hasMacro(s string) bool { return strings.IndexByte(s, '%') >= 0 }
-
-// checkMacros says what is wrong with a macro-string.
-func checkMacros(s string) error {
-	for {
-		i := strings.IndexByte(s, '%')
-		if i < 0 {
-			return nil
-		}
-		s = s[i+1:]
-		switch {
-		case s == "":
-			return errors.New("ends in the middle of a macro")
-		case s[0] == '%' || s[0] == '_' || s[0] == '-':
-			s = s[1:]
-			continue
-		}
-		end := strings.IndexByte(s, '}')
-		if s[0] != '{' || end < 2 || !strings.ContainsRune("slodiphcrtvSLODIPHCRTV", rune(s[1])) {
-			return errors.New("has a macro that there is not")
-		}
-		digits := strings.TrimLeft(s[2:end], "0123456789")
-		if strings.Trim(strings.TrimLeft(digits, "rR"), ".-+,/_=") != "" {
-			return errors.New("has a malformed macro")
-		}
-		s = s[end+1:]
-	}
 }

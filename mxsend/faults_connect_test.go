@@ -3,7 +3,6 @@ package mxsend
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -254,5 +253,3 @@ func panicking(cfg *Config, _ []*testRelay) {
 }
 
 var errTest = errors.New("test")
-
-var _ = fmt.Sprint

@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"strings"
 )
 
@@ -220,5 +219,3 @@ func onWire(name, content, want string) fault {
 		}
 	}}
 }
-
-var _ = errors.Is

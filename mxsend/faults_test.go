@@ -1,6 +1,12 @@
 package mxsend
 
-import "testing"
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
 
 // A fault is one row of the matrix: relays that misbehave, and what has to come
 // of it. inBubble audits every one of them.
@@ -12,7 +18,10 @@ type fault struct {
 }
 
 func TestFaults(t *testing.T) {
-	for _, section := range [][]fault{faultsA, faultsB, faultsC, faultsCancel, faultsRelays, faultsF} {
+	for _, section := range [][]fault{
+		faultsA, faultsB, faultsEnvelope, faultsMidContent, faultsDoubt, faultsReuse, faultsLacking, faultsCancel,
+		faultsOutage, faultsSlow, faultsRefused, faultsOutOfStep, faultsMachine, faultsSecrets, faultsF,
+	} {
 		for _, f := range section {
 			t.Run(f.name, func(t *testing.T) { inBubble(t, max(1, f.relays), f.change, f.run) })
 		}
@@ -49,15 +58,50 @@ func first(pairs ...string) func(*Config, []*testRelay) {
 
 // once answers so the first time only.
 func once(prefix, reply string) func(*Config, []*testRelay) {
+	return func(_ *Config, rs []*testRelay) { rs[0].answer = onceOf(prefix, reply) }
+}
+
+// onceOf is once's for one relay.
+func onceOf(prefix, reply string) func(int, string) string {
+	a, done := answer(prefix, reply), false
+	return func(n int, line string) string {
+		if done {
+			return usual
+		}
+		reply := a(n, line)
+		done = reply != usual
+		return reply
+	}
+}
+
+// answersBetween makes every relay answer so from a time on, until another.
+func answersBetween(after, until time.Duration, pairs ...string) func(*Config, []*testRelay) {
 	return func(_ *Config, rs []*testRelay) {
-		a, done := answer(prefix, reply), false
-		rs[0].answer = func(n int, line string) string {
-			if done {
-				return usual
-			}
-			reply := a(n, line)
-			done = reply != usual
-			return reply
+		for _, r := range rs {
+			r.answer = between(after, until, answer(pairs...))
 		}
 	}
 }
+
+// between answers so during a span of time after the first call.
+func between(after, until time.Duration, a func(int, string) string) func(int, string) string {
+	var mu sync.Mutex
+	var start time.Time
+	return func(n int, line string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if start.IsZero() {
+			start = time.Now()
+		}
+		if d := time.Since(start); d < after || d >= until {
+			return usual
+		}
+		return a(n, line)
+	}
+}
+
+func noRetry(cfg *Config, _ []*testRelay) {
+	cfg.Retry = noRetryNow
+}
+
+func noRetryNow() backoff.BackOff { return &backoff.StopBackOff{} }

@@ -62,7 +62,7 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 	}
 	e.content = m.Content
 	if info.BareLF {
-		e.content = smtpwire.NormalizeLines(m.Content)
+		e.content = smtpwire.ToCRLF(m.Content)
 	}
 	if err := checkFrom(e.content); err != nil {
 		return err

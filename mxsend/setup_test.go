@@ -210,10 +210,13 @@ func testContentOf(octets int) []byte {
 	return []byte(testContent + strings.Repeat(line, octets/len(line)))
 }
 
-func messages(n int) iter.Seq[*Message] {
+func messages(n int) iter.Seq[*Message] { return from(1000, n) }
+
+// from numbers messages from a start, so that one test may send several mailings.
+func from(start, n int) iter.Seq[*Message] {
 	return func(yield func(*Message) bool) {
 		for i := range n {
-			if !yield(testMessage(1000 + i)) {
+			if !yield(testMessage(start + i)) {
 				return
 			}
 		}
@@ -221,12 +224,17 @@ func messages(n int) iter.Seq[*Message] {
 }
 
 func (s *testSetup) took() (n int) {
-	for _, r := range s.relays {
-		r.mu.Lock()
-		n += len(r.accepted)
-		r.mu.Unlock()
+	for i := range s.relays {
+		n += s.accepted(i)
 	}
 	return n
+}
+
+// accepted counts what the i-th relay took.
+func (s *testSetup) accepted(i int) int {
+	s.relays[i].mu.Lock()
+	defer s.relays[i].mu.Unlock()
+	return len(s.relays[i].accepted)
 }
 
 func (s *testSetup) ctx() context.Context { return s.t.Context() }

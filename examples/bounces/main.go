@@ -13,22 +13,33 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bounces:", err)
 		os.Exit(1)
 	}
 }
+
+const about = `bounces shows what bounces, complaints and automatic replies say.
+
+  bounces [-json] FILE|DIR…      reads .eml files, mboxes and Maildirs; - is standard input
+  bounces -listen 127.0.0.1:2424 -domain bounce.example.com -key FILE
+                                 receives them over LMTP, and prints each
+
+Exit status: 0, or 1 where something could not be read or the receiver could not run.`
 
 // run is main with its world passed in.
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -49,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		o.relays = append(o.relays, s)
 		return nil
 	})
-	if err := flags.Parse(args); err != nil {
+	if err := command.Parse(flags, args, about, out); err != nil {
 		return err
 	}
 	if o.listen != "" {

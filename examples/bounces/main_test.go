@@ -14,7 +14,13 @@ import (
 	"time"
 )
 
-const notice = `From: MAILER-DAEMON@relay.example
+var (
+	notice  = report("jane@example.net", "5.1.1", "smtp; 550 5.1.1 User unknown")
+	expired = report("john@example.net", "4.4.1", "X-Postfix; connect to mx.example.net[192.0.2.1]:25: Connection timed out")
+)
+
+func report(recipient, status, diagnostic string) string {
+	return `From: MAILER-DAEMON@relay.example
 To: b@bounce.example.com
 Subject: Undelivered Mail Returned to Sender
 Content-Type: multipart/report; report-type=delivery-status; boundary=x
@@ -24,28 +30,13 @@ Content-Type: message/delivery-status
 
 Reporting-MTA: dns; relay.example
 
-Final-Recipient: rfc822; jane@example.net
+Final-Recipient: rfc822; ` + recipient + `
 Action: failed
-Status: 5.1.1
-Diagnostic-Code: smtp; 550 5.1.1 User unknown
+Status: ` + status + `
+Diagnostic-Code: ` + diagnostic + `
 --x--
 `
-
-const expired = `From: MAILER-DAEMON@relay.example
-Subject: Undelivered Mail Returned to Sender
-Content-Type: multipart/report; report-type=delivery-status; boundary=x
-
---x
-Content-Type: message/delivery-status
-
-Reporting-MTA: dns; relay.example
-
-Final-Recipient: rfc822; john@example.net
-Action: failed
-Status: 4.4.1
-Diagnostic-Code: X-Postfix; connect to mx.example.net[192.0.2.1]:25: Connection timed out
---x--
-`
+}
 
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()

@@ -15,8 +15,8 @@ const (
 )
 
 // startDemo starts two primaries and two graveyards in this process, and points the configuration at them. All is well
-// there but for two things: a primary's certificate has expired, and somebody added a graveyard without adding it to
-// the SPF record.
+// there but for two things: a primary's certificate has expired, and somebody added a graveyard without telling DNS: it is
+// not in the SPF record, and its address has no name.
 func (o *options) startDemo() (*mxtest.Cluster, error) {
 	cluster, err := mxtest.Start(mxtest.Config{Domain: "relays." + shopDomain})
 	if err != nil {
@@ -36,8 +36,13 @@ func (o *options) startDemo() (*mxtest.Cluster, error) {
 	dns.SetTXT("s1._domainkey."+shopDomain, record)
 	dns.SetTXT("_dmarc."+shopDomain, "v=DMARC1; p=reject; rua=mailto:dmarc@"+shopDomain)
 	dns.SetMX(bounceDomain, mxtest.MX{Preference: 10, Host: "in." + shopDomain})
-	dns.SetAddress("in."+shopDomain, "10.0.0.25")
-	dns.SetTXT(bounceDomain, "v=spf1 ip4:10.0.0.11 ip4:10.0.0.12 ip4:10.0.0.21 -all") // and 10.0.0.22?
+	dns.SetAddress("in."+shopDomain, "192.0.2.25")
+	dns.SetTXT(bounceDomain, "v=spf1 ip4:192.0.2.11 ip4:192.0.2.12 ip4:192.0.2.21 -all") // and 192.0.2.22?
+	outbound := []string{"192.0.2.11", "192.0.2.12", "192.0.2.21", "192.0.2.22"}         // as receivers see the relays, behind NAT
+	for i, host := range []string{"p1.", "p2.", "g1."} {                                 // and g2?
+		dns.SetAddress("out-"+host+shopDomain, outbound[i])
+		dns.SetPTR(outbound[i], "out-"+host+shopDomain)
+	}
 	cluster.Primary(1).Inject(mxtest.Fault{Kind: mxtest.TLSExpired, Times: mxtest.Always})
 
 	c := &o.config
@@ -47,7 +52,7 @@ func (o *options) startDemo() (*mxtest.Cluster, error) {
 	c.LocalName = "app." + shopDomain
 	c.Signer = signer
 	c.Check = mxsend.CheckConfig{FromDomains: []string{shopDomain}, ReturnPathDomain: bounceDomain}
-	for _, ip := range []string{"10.0.0.11", "10.0.0.12", "10.0.0.21", "10.0.0.22"} {
+	for _, ip := range outbound {
 		c.Check.OutboundIPs = append(c.Check.OutboundIPs, netip.MustParseAddr(ip))
 	}
 	return cluster, nil

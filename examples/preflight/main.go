@@ -1,7 +1,7 @@
 // Preflight checks all that mail depends on before any is sent: the relays that DNS names, their certificates and
 // what they offer, the signer's published keys, and what receivers will look at: SPF, reverse DNS, DMARC, alignment.
 //
-//	go run ./examples/preflight -demo                        # an installation in this process, with two mistakes
+//	go run ./examples/preflight -demo                        # an installation in this process, with mistakes
 //	go run ./examples/preflight -domain relays.example.com   # the relays only
 //	go run ./examples/preflight -domain relays.example.com -ca relays-ca.pem \
 //		-dkim-domain example.com -selector s1 -key s1.pem \

@@ -16,8 +16,21 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"github.com/mxsend/go-mxsend/dkim"
+	"github.com/mxsend/go-mxsend/examples/internal/command"
 	"github.com/mxsend/go-mxsend/mxsend"
 )
+
+const about = `preflight checks all that mail depends on before any is sent, and sends none.
+
+  preflight -demo                        an installation in this process, with mistakes
+  preflight -domain relays.example.com   the relays: DNS, TLS, extensions, AUTH
+  preflight -domain relays.example.com -ca relays-ca.pem \
+    -dkim-domain example.com -selector s1 -key s1.pem \
+    -from example.com -return-path bounce.example.com \
+    -outbound 192.0.2.11,192.0.2.12,192.0.2.21,192.0.2.22
+                                         and what receivers look at
+
+Exit status: 0 no error (warnings are none), 1 errors or cut short, 2 flags that make no sense.`
 
 // options are the flags, as far as they are not in config already.
 type options struct {
@@ -34,10 +47,9 @@ type options struct {
 func parse(args []string, stderr io.Writer) (*options, error) {
 	o := &options{}
 	f := flag.NewFlagSet("preflight", flag.ContinueOnError)
-	f.SetOutput(stderr)
 	c := &o.config
 	f.BoolVar(&o.json, "json", false, "print one JSON object instead of a table")
-	f.BoolVar(&o.demo, "demo", false, "check an installation in this process, which has two mistakes")
+	f.BoolVar(&o.demo, "demo", false, "check an installation in this process, which has mistakes")
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "how long the whole check may take")
 
 	f.StringVar(&c.Domain, "domain", "", "mail `domain` whose MX records name the relays")
@@ -61,7 +73,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&c.Check.ReturnPathDomain, "return-path", "", "`domain` of the return paths")
 	f.Func("outbound", "`addresses` that receivers see, separated by commas: of every primary and every graveyard", o.addOutbound)
 	f.Func("public-nameserver", "`address` of a name server that answers as the world sees it (repeatable; default: -nameserver)", appendTo(&c.Check.NameServers))
-	if err := f.Parse(args); err != nil {
+	if err := command.Parse(f, args, about, stderr); err != nil {
 		return nil, err
 	}
 	return o, errors.Join(o.complete(f.NArg())...)

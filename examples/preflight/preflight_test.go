@@ -20,7 +20,8 @@ func TestDemo(t *testing.T) {
 	if status := run(t.Context(), []string{"-demo"}, &stdout, &stderr); status != exitErrors || stderr.Len() > 0 {
 		t.Errorf("status %d, %s", status, &stderr)
 	}
-	for _, want := range []string{"certificate has expired", "add ip4:10.0.0.22 to the SPF record", "not ready to send (errors: 2"} {
+	for _, want := range []string{"certificate has expired", "add ip4:192.0.2.22 to the SPF record",
+		"has the name out-g1.shop.test, which has the address", "has no name", "not ready to send (errors: 3, warnings: 0)"} {
 		if !strings.Contains(stdout.String(), want) {
 			t.Errorf("want %q in\n%s", want, &stdout)
 		}
@@ -33,7 +34,7 @@ func TestDemo(t *testing.T) {
 		OK *bool `json:"ok"`
 		mxsend.Preflight
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil || got.OK == nil || *got.OK || len(got.Errors()) != 2 {
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil || got.OK == nil || *got.OK || len(got.Errors()) != 3 {
 		t.Errorf("%v: got %s", err, &stdout)
 	}
 }

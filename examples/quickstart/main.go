@@ -20,15 +20,20 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
+
+const about = `quickstart shows the whole of mxsend on this machine: a mailing and transactional mail over two relays, one of which
+is switched off half-way; bounces joined to their recipients; and a ledger of every mail.
+
+Exit status: 0 only if the ledger is exact and nothing is lost, else 1.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "quickstart:", err)
-		}
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		stop()
 		os.Exit(1)
 	}
@@ -36,16 +41,18 @@ func main() {
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	n := flags.Int("n", 2000, "how many bulk mails to send")
 	asJSON := flags.Bool("json", false, "print one JSON object instead of tables")
-	csvFile := flags.String("csv", "", "recipients, one \"id,name,address\" a line (default: those that ship with it)")
-	emlFile := flags.String("eml", "", "the mail (default: the one that ships with it)")
-	if err := flags.Parse(args); err != nil {
+	csvFile := flags.String("csv", "", "`file` of recipients, one \"id,name,address\" a line (default: those that ship with it)")
+	emlFile := flags.String("eml", "", "`file` that holds the mail (default: the one that ships with it)")
+	if err := command.Parse(flags, args, about, stderr); err != nil {
 		return err
 	}
-	if *n < 1 || flags.NArg() > 0 {
-		return errors.New("usage: quickstart [-n N] [-json] [-csv FILE] [-eml FILE], with N at least 1")
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unknown argument %q: give flags only; -h lists them", flags.Arg(0))
+	case *n < 1:
+		return fmt.Errorf("-n %d: send one mail at the least", *n)
 	}
 	recipients, err := loadRecipients(*csvFile, *n)
 	if err != nil {
@@ -67,6 +74,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		progress = io.Discard
 	}
+	fmt.Fprintf(progress, "%d mails, and transactional ones beside them, over 2 primaries, with 2 graveyards behind them;\n"+
+		"some destinations reject, greylist or say nothing\n", len(recipients))
 	if err := mailing.send(ctx, newBar(progress, len(recipients))); err != nil {
 		return err
 	}

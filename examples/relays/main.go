@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/command"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
 
@@ -31,6 +32,18 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+const about = `relays runs the embedded test MTA for any SMTP client: two primaries and two graveyards on loopback ports,
+destinations that misbehave, and a line of status whenever it changes.
+
+  relays
+  swaks --server 127.0.0.1:2525 --to jane@grey.test     in another terminal
+
+` + commands + `
+
+Exit status: 0, or 1 where it could not start.`
+
+const commands = "Commands on standard input: stop, start, hole, flush, wipe or log with p1, p2, g1 or g2; dump; quit."
 
 // The destinations that do not simply take the mail.
 var scripted = []struct {
@@ -50,15 +63,14 @@ var scripted = []struct {
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("relays", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	port := flags.Int("port", 2525, "loopback port of the first relay; the others follow")
-	primary := flags.String("primary", "", "main.cf of the primaries")
-	graveyard := flags.String("graveyard", "", "main.cf of the graveyards")
-	if err := flags.Parse(args); err != nil {
+	primary := flags.String("primary", "", "main.cf `file` of the primaries")
+	graveyard := flags.String("graveyard", "", "main.cf `file` of the graveyards")
+	if err := command.Parse(flags, args, about, stderr); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("unknown argument %q", flags.Arg(0))
+		return fmt.Errorf("unknown argument %q: give flags only; -h lists them", flags.Arg(0))
 	}
 	cfgs, err := readConfigs(map[string]string{"p": *primary, "g": *graveyard})
 	if err != nil {
@@ -77,12 +89,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	introduce(stdout, c)
 
-	commands := make(chan string)
+	lines := make(chan string)
 	go func() {
-		lines := bufio.NewScanner(stdin)
-		for lines.Scan() {
+		input := bufio.NewScanner(stdin)
+		for input.Scan() {
 			select {
-			case commands <- lines.Text():
+			case lines <- input.Text():
 			case <-ctx.Done():
 				return
 			}
@@ -95,7 +107,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		select {
 		case <-ctx.Done():
 			return c.Ledger().Dump(stdout)
-		case line := <-commands:
+		case line := <-lines:
 			if strings.TrimSpace(line) == "quit" {
 				return c.Ledger().Dump(stdout)
 			}
@@ -136,6 +148,7 @@ func introduce(w io.Writer, c *mxtest.Cluster) {
 		fmt.Fprintf(w, "%-13s %s\n", s.domain, s.what)
 	}
 	fmt.Fprintln(w, "every other domain takes its mail")
+	fmt.Fprintln(w, commands)
 }
 
 // status is the line that is printed when it changes.
@@ -187,5 +200,5 @@ func obey(c *mxtest.Cluster, line string) string {
 			return words[0] + " " + r.Name() + ": done"
 		}
 	}
-	return "commands: stop, start, hole, flush, wipe or log with p1, p2, g1 or g2; dump; quit"
+	return fmt.Sprintf("%.100q is none. ", line) + commands
 }

@@ -35,7 +35,7 @@ func TestRelays(t *testing.T) {
 		return ""
 	}
 	at := strings.Fields(until("p2.mail.test at "))
-	until("every other domain")
+	until("Commands on standard input")
 	client, err := smtp.Dial(at[len(at)-1])
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestRelays(t *testing.T) {
 	client.Quit()
 	for _, step := range []struct{ command, want string }{
 		{"stop p1", "stop p1.mail.test: done"},
-		{"nonsense", "commands: stop"},
+		{"nonsense", "\"nonsense\" is none. Commands"},
 		{"log p2", "C: RCPT TO:<jane@unknown.test>"},
 		{"quit", "bounced  jane@unknown.test  p2.mail.test"},
 	} {

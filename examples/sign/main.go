@@ -21,6 +21,7 @@ import (
 	"strings"
 
 	"github.com/mxsend/go-mxsend/dkim"
+	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
 
 func main() {
@@ -33,6 +34,15 @@ const (
 	exitFailed  = 1
 	exitRefused = 2
 )
+
+const about = `sign reads a mail from standard input and writes it, signed, to standard output.
+
+  openssl genrsa -out s1.pem 2048 && chmod 600 s1.pem
+  sign -domain example.org -selector s1 -key s1.pem -record                  what to publish in DNS
+  sign -domain example.org -selector s1 -key s1.pem < in.eml > out.eml
+  sign -prepare -domain example.org -selector s1 -key s1.pem < in.eml        completes Date and Message-ID first
+
+Exit status: 0 signed, 1 failed, 2 refused: a relay or a verifier would break the signature.`
 
 type options struct {
 	domain          string
@@ -63,13 +73,12 @@ func run(args []string, in io.Reader, out, report io.Writer) int {
 func parse(args []string, report io.Writer) (*options, error) {
 	o := &options{}
 	flags := flag.NewFlagSet("sign", flag.ContinueOnError)
-	flags.SetOutput(report)
 	flags.StringVar(&o.domain, "domain", "", "signing `domain` (d=)")
 	flags.Func("selector", "`selector` of the key at the same place (repeatable)", appendTo(&o.selectors))
 	flags.Func("key", "private key `file`, PEM, mode 0600 (repeatable)", appendTo(&o.keys))
 	flags.BoolVar(&o.record, "record", false, "print the TXT records instead of signing")
 	flags.BoolVar(&o.prepare, "prepare", false, "complete the mail and encode what relays would change before signing")
-	if err := flags.Parse(args); err != nil {
+	if err := command.Parse(flags, args, about, report); err != nil {
 		return nil, err
 	}
 	switch {

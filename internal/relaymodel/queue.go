@@ -1,6 +1,9 @@
 package relaymodel
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A Queue is the queue manager of one relay. It is not safe for concurrent use.
 //
@@ -136,21 +139,7 @@ func (q *Queue) Submit(now Time, ref int32, notification bool, recipients []Reci
 
 // Advance does what is due by now: queue runs, and the return of dead destinations.
 func (q *Queue) Advance(now Time) {
-	for len(q.dead) > 0 && q.dead[0].at <= now {
-		d := &q.dests[q.dead.pop().dest]
-		d.dead, d.window, d.cohorts = false, 0, 0
-	}
-	for {
-		run, ok := q.calendar.pop(int64(now / q.p.QueueRunDelay))
-		if !ok {
-			break
-		}
-		for m := run.head; m != none; {
-			next := q.mails[m].next
-			q.push(&q.due, m)
-			m = next
-		}
-	}
+	q.wake(now, int64(now/q.p.QueueRunDelay))
 	q.schedule(now)
 }
 
@@ -165,22 +154,28 @@ func (q *Queue) Wake() (Time, bool) {
 
 // Flush makes all deferred mail due, and forgets that destinations are dead (postqueue -f).
 func (q *Queue) Flush(now Time) {
-	for len(q.dead) > 0 {
+	q.wake(math.MaxInt64, math.MaxInt64)
+	q.schedule(now)
+}
+
+// wake brings back destinations that were dead until then, and makes mail due that was deferred to a
+// queue run up to that number.
+func (q *Queue) wake(until Time, run int64) {
+	for len(q.dead) > 0 && q.dead[0].at <= until {
 		d := &q.dests[q.dead.pop().dest]
 		d.dead, d.window, d.cohorts = false, 0, 0
 	}
 	for {
-		run, ok := q.calendar.pop(1<<63 - 1)
+		deferred, ok := q.calendar.pop(run)
 		if !ok {
-			break
+			return
 		}
-		for m := run.head; m != none; {
+		for m := deferred.head; m != none; {
 			next := q.mails[m].next
 			q.push(&q.due, m)
 			m = next
 		}
 	}
-	q.schedule(now)
 }
 
 // schedule moves mail into the active queue, one message a turn, alternately from incoming and from

@@ -261,7 +261,7 @@ func FuzzContent(f *testing.F) {
 		}
 		want := content
 		if info.BareLF {
-			want = NormalizeLines(content)
+			want = ToCRLF(content)
 		}
 		if !bytes.Equal(content, before) {
 			t.Fatal("the content was changed")

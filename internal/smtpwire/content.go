@@ -14,7 +14,7 @@ const MaxLine = 998
 
 // ContentInfo is what CheckContent found.
 type ContentInfo struct {
-	BareLF   bool // a line ends in LF alone: NormalizeLines mends it
+	BareLF   bool // a line ends in LF alone: ToCRLF mends it
 	EightBit bool // octets over 127
 	Dots     bool // a line begins with a dot: WriteContent has to stuff it
 }
@@ -80,20 +80,36 @@ func hasEightBit(p []byte) bool {
 	return false
 }
 
-// NormalizeLines returns content with every bare LF as CRLF, in a new slice.
-func NormalizeLines(content []byte) []byte {
-	out := make([]byte, 0, len(content)+bytes.Count(content, []byte{'\n'}))
+// ToCRLF returns content with every bare LF as CRLF: content itself where there
+// is none, else a new slice. A bare CR stays.
+func ToCRLF(content []byte) []byte {
+	bare := 0
+	for i := 0; ; {
+		n := bytes.IndexByte(content[i:], '\n')
+		if n < 0 {
+			break
+		}
+		i += n + 1
+		if i < 2 || content[i-2] != '\r' {
+			bare++
+		}
+	}
+	if bare == 0 {
+		return content
+	}
+	out := make([]byte, 0, len(content)+bare)
 	for len(content) > 0 {
-		i := bytes.IndexByte(content, '\n')
-		if i < 0 {
+		n := bytes.IndexByte(content, '\n')
+		if n < 0 {
 			return append(out, content...)
 		}
-		line := content[:i]
-		if i > 0 && line[i-1] == '\r' {
-			line = line[:i-1]
+		out = append(out, content[:n]...)
+		// What is before this LF was taken over as it is, so its CR is the last octet written.
+		if n == 0 || content[n-1] != '\r' {
+			out = append(out, '\r')
 		}
-		out = append(append(out, line...), '\r', '\n')
-		content = content[i+1:]
+		out = append(out, '\n')
+		content = content[n+1:]
 	}
 	return out
 }

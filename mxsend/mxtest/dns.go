@@ -23,6 +23,7 @@ type dnsName struct {
 	mx    []MX
 	hosts []string // A and AAAA
 	txt   []string
+	ptr   []string
 	cname string
 }
 
@@ -84,6 +85,14 @@ func (d *DNS) SetMX(domain string, mx ...MX) {
 // SetAddress replaces the A and AAAA records of a host; none leaves the name without (NODATA). What is no IP address is left out.
 func (d *DNS) SetAddress(host string, addresses ...string) {
 	d.set(host, func(n *dnsName) { n.hosts = append([]string(nil), addresses...) })
+}
+
+// SetPTR replaces the PTR records of an address, IPv4 or IPv6: the names that reverse DNS has for it; none leaves it
+// without (NODATA). An address that never got any does not exist there (NXDOMAIN). What is no IP address is left out.
+func (d *DNS) SetPTR(address string, names ...string) {
+	if reverse, err := dns.ReverseAddr(address); err == nil {
+		d.set(reverse, func(n *dnsName) { n.ptr = append([]string(nil), names...) })
+	}
 }
 
 // SetTXT replaces the TXT records of a name. A record longer than 255 octets is split into strings.

@@ -47,6 +47,10 @@ func TestDNS(t *testing.T) {
 	d.SetMX("bare.test")
 	d.SetCNAME("alias.test", "dual.test")
 	d.SetTXT("key._domainkey.app.test", strings.Repeat("k", 300))
+	d.SetPTR("192.0.2.1", "mail.test", "www.test.")
+	d.SetPTR("2001:DB8::1", "mail.test")
+	d.SetPTR("192.0.2.2")
+	d.SetPTR("mail.test", "mail.test") // no address
 	d.SetTTL(90 * time.Second)
 	for _, tt := range []struct {
 		name  string
@@ -63,6 +67,10 @@ func TestDNS(t *testing.T) {
 		{"bare.test", dns.TypeMX, "", dns.RcodeSuccess},
 		{"alias.test", dns.TypeA, "dual.test.|192.0.2.1", dns.RcodeSuccess},
 		{"key._domainkey.app.test", dns.TypeTXT, `"` + strings.Repeat("k", 255) + `" "` + strings.Repeat("k", 45) + `"`, dns.RcodeSuccess},
+		{"1.2.0.192.in-addr.arpa", dns.TypePTR, "mail.test.|www.test.", dns.RcodeSuccess},
+		{"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", dns.TypePTR, "mail.test.", dns.RcodeSuccess},
+		{"2.2.0.192.in-addr.arpa", dns.TypePTR, "", dns.RcodeSuccess},
+		{"3.2.0.192.in-addr.arpa", dns.TypePTR, "", dns.RcodeNameError},
 		{"_domainkey.app.test", dns.TypeTXT, "", dns.RcodeSuccess},
 		{"nowhere.test", dns.TypeMX, "", dns.RcodeNameError},
 	} {

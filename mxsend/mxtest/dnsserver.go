@@ -187,6 +187,11 @@ func (d *DNS) records(n *dnsName, owner string, kind uint16) []dns.RR {
 			list = append(list, &dns.TXT{Hdr: d.header(owner, dns.TypeTXT), Txt: chunks(txt)})
 		}
 	}
+	if kind == dns.TypePTR || all {
+		for _, name := range n.ptr {
+			list = append(list, &dns.PTR{Hdr: d.header(owner, dns.TypePTR), Ptr: dns.Fqdn(name)})
+		}
+	}
 	if kind == dns.TypeCNAME && n.cname != "" {
 		list = append(list, &dns.CNAME{Hdr: d.header(owner, dns.TypeCNAME), Target: n.cname + "."})
 	}

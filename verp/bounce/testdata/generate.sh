@@ -42,7 +42,7 @@ configure_exim() {
 primary_hostname = mta.relay.test
 qualify_domain = relay.test
 keep_environment =
-log_file_path = /tmp/exim-%slog
+log_file_path = /var/log/exim4/%slog
 begin routers
 all:
   driver = manualroute
@@ -99,7 +99,7 @@ CF
   echo mta.relay.test >"$1/etc/mailname"
   cat >"$1/mta.sh" <<'SH'
 echo mta.relay.test > /etc/mailname
-smtpd -d -v >/tmp/smtpd.log 2>&1 &
+smtpd -d -v >/var/log/smtpd.log 2>&1 &
 sleep 2
 SH
 }
@@ -114,7 +114,7 @@ configure_nullmailer() {
   echo mta.relay.test >"$1/etc/nullmailer/me"
   echo 5 >"$1/etc/nullmailer/pausetime"
   cat >"$1/mta.sh" <<'SH'
-nullmailer-send >/tmp/nullmailer.log 2>&1 &
+nullmailer-send >/var/log/nullmailer.log 2>&1 &
 sleep 1
 SH
 }

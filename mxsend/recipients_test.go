@@ -1,0 +1,89 @@
+package mxsend
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestManyRecipients(t *testing.T) {
+	for _, mode := range []struct {
+		name   string
+		change func(*Config, []*testRelay)
+	}{{"pipelined", nil}, {"lock-step", lockStepped}} {
+		t.Run(mode.name, func(t *testing.T) {
+			// Replies of 500 octets fill any buffer while nobody reads them.
+			long := "250 2.1.5 Ok " + strings.Repeat("x", 900)
+			change := both(func(_ *Config, rs []*testRelay) { rs[0].answer = answer("RCPT", long) }, func(cfg *Config, rs []*testRelay) {
+				if mode.change != nil {
+					mode.change(cfg, rs)
+				}
+			})
+			inBubble(t, 1, change, func(s *testSetup) {
+				r, err := s.send(testMessageTo(1, 500))
+				if err != nil || r.Accepted() != 500 {
+					t.Errorf("%d accepted: %v", r.Accepted(), err)
+				}
+				if got := s.relays[0].accepted; len(got) != 1 || len(got[0].to) != 500 {
+					t.Errorf("%d transactions", len(got))
+				}
+			})
+		})
+	}
+}
+
+func TestLocalRefusals(t *testing.T) {
+	inBubble(t, 1, func(cfg *Config, _ []*testRelay) {
+		cfg.AllowRecipient = func(address string) bool {
+			if strings.HasPrefix(address, "panic") {
+				panic("AllowRecipient")
+			}
+			return strings.HasSuffix(address, "@example.test")
+		}
+	}, func(s *testSetup) {
+		m := testMessage(1)
+		s.sloppy = true // one recipient is named twice
+		m.Recipients = []string{"a@example.test", "a@elsewhere.test", "a@example.test", "panic@example.test", "b@example.test"}
+		r, err := s.send(m)
+		s.want(r, Accepted, Rejected, Rejected, Rejected, Accepted)
+		s.wantErr(err, ErrRejected)
+
+		for _, m := range []*Message{nil, {}, {ReturnPath: "a@b.test", Content: []byte(testContent)}} {
+			r, err := s.Send(s.ctx(), m)
+			s.wantErr(err, ErrRejected)
+			if len(r.Recipients) != 0 {
+				t.Errorf("%+v", r)
+			}
+		}
+		n := 0
+		for r := range s.SendAll(s.ctx(), func(yield func(*Message) bool) {
+			_ = yield(nil) && yield(&Message{}) && yield(testMessage(7)) && yield(nil)
+		}) {
+			n++
+			if r.Message != nil && r.Message.Ref == "7" {
+				s.enter(r)
+			} else {
+				s.wantErr(r.Err, ErrRejected)
+			}
+		}
+		if n != 4 {
+			t.Errorf("%d results of 4", n)
+		}
+		m = testMessage(8)
+		m.Lane = Lane(77)
+		r, _ = s.send(m)
+		s.want(r, Rejected)
+	})
+}
+
+func TestNullReturnPath(t *testing.T) {
+	inBubble(t, 1, nil, func(s *testSetup) {
+		m := testMessage(1)
+		m.ReturnPath = "<>"
+		if _, err := s.send(m); err != nil {
+			t.Error(err)
+		}
+		if got := s.relays[0].lines("MAIL")[0]; !strings.HasPrefix(got, "MAIL FROM:<> ") {
+			t.Errorf("%q", got)
+		}
+	})
+}
