@@ -1,6 +1,9 @@
 package mxsend
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 // A fault is one row of the matrix: relays that misbehave, and what has to come
 // of it. inBubble audits every one of them.
@@ -12,10 +15,13 @@ type fault struct {
 }
 
 func TestFaults(t *testing.T) {
-	for _, section := range [][]fault{faultsA, faultsB, faultsC, faultsCancel, faultsRelays, faultsF} {
+	for _, section := range [][]fault{faultsA, faultsB, faultsC, faultsCancel, faultsRelays, faultsStopped, faultsClock, faultsF} {
 		for _, f := range section {
 			t.Run(f.name, func(t *testing.T) { inBubble(t, max(1, f.relays), f.change, f.run) })
 		}
+	}
+	for _, f := range slices.Concat(faultsProcess, faultsLiveClock) {
+		t.Run(f.name, f.run)
 	}
 }
 
