@@ -213,8 +213,11 @@ func (c *candidate) placement(w *want, silence time.Time) placement {
 		switch {
 		case c.idle > 0 && room && c.busy < c.limit:
 			return placeIdle
-		case c.slots > c.fastSlots || c.slots > 0 && room:
-			return placeSlot // behind Transactional it makes the connection one of Bulk's
+		case c.slots > c.fastSlots && c.bulkConns <= c.bulkLimit || c.slots > 0 && room:
+			// Behind Transactional it makes the connection one of Bulk's. Where the limit
+			// went down, connections over it fall idle, which they never would if they
+			// were filled anew.
+			return placeSlot
 		case canOpen && c.bulkConns+c.dialing < c.bulkLimit:
 			return placeOpen
 		}
@@ -225,7 +228,7 @@ func (c *candidate) placement(w *want, silence time.Time) placement {
 		return placeIdle
 	case canOpen:
 		return placeOpen
-	case c.fastSlots > 0:
+	case c.fastSlots > 0 && c.busy <= c.limit:
 		return placeSlot
 	}
 	return placeNone
