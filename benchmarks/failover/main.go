@@ -2,7 +2,7 @@
 // does alone, and what became of every mail. The relays are mxtest's, over TCP on loopback, and take 20 ms to answer each
 // final dot, so that their capacity and not the machine's is the limit.
 //
-//	go run ./benchmarks/failover                  # three minutes
+//	go run ./benchmarks/failover                  # five minutes
 //	go run ./benchmarks/failover -quick           # at most 20 s: the cases beside each other, once
 //	go run ./benchmarks/failover -case hole,slow  # of alone, off, hole, dns, slow
 //	go run ./benchmarks/failover -json            # one object on standard output
