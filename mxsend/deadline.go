@@ -61,7 +61,7 @@ func (c *conn) patience(lane Lane) time.Duration {
 	return c.client.cfg.Limits.Reply
 }
 
-// arm has the owner woken at a time. The timer itself is only touched where it
+// arm has somebody act for the connection at a time. The timer itself is only touched where it
 // would ring too late: a connection under load sets it about once a minute.
 func (c *conn) arm(at time.Time) {
 	due := int64(at.Sub(c.born))
@@ -75,8 +75,8 @@ func (c *conn) arm(at time.Time) {
 	}
 }
 
-// rings is the timer's: it wakes the owner, out of a Write if need be. Where the
-// deadline was put off meanwhile it sets the timer anew, since an owner within a
+// rings is the timer's: it ends a Write that is under way, and acts. Where the
+// deadline was put off meanwhile it sets the timer anew, since who is within a
 // Write cannot.
 func (c *conn) rings() {
 	c.rang.Store(true)
@@ -87,7 +87,7 @@ func (c *conn) rings() {
 			break
 		}
 		c.timer.Reset(wait)
-		if c.deadline.Load() == due { // else the owner set it at the same time
+		if c.deadline.Load() == due { // else it was set at the same time
 			return
 		}
 	}

@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -85,90 +86,104 @@ type choice struct {
 // it the one with the least in flight for its weight, ties by smooth weighted
 // round-robin. It changes nothing but the credits of that round-robin.
 func pick(cs []candidate, w *want) choice {
-	none := choice{use: -1, open: -1}
-	tier, any, lacking, usable := 0, false, true, 0
-	for i := range cs {
-		c := &cs[i]
-		// A relay that is out for a while and not known to lack anything is worth
-		// waiting for.
-		lacking = lacking && (c.weight == 0 || !c.offers(w))
-		if !c.usable(w.now) {
-			continue
-		}
-		usable++
-		if !c.offers(w) {
-			continue
-		}
-		if !any || c.preference < tier {
-			tier, any = c.preference, true
-		}
-	}
-	if !any {
-		none.exhausted, none.lacking = usable > 0, usable > 0 && lacking
-		return none
-	}
-
-	best, idle, total, untried := -1, -1, 0, 0
-	var how placement
+	lacking, usable := true, false
+	r := newRace(math.MaxInt, w.now.Add(-stallSilence))
 	for i := range cs {
 		c := &cs[i]
 		c.inRace = false
-		if c.preference != tier || !c.usable(w.now) || !c.offers(w) || slices.Contains(w.avoid, c.id) {
+		offers := c.offers(w)
+		// A relay that is out for a while and not known to lack anything is worth
+		// waiting for.
+		lacking = lacking && (c.weight == 0 || !offers)
+		if !c.usable(w.now) {
 			continue
 		}
-		untried++
-		p := c.placement(w)
-		if p == placeNone {
-			continue
-		}
-		c.inRace = true
-		total += c.weight
-		if p == placeIdle && (idle < 0 || c.before(&cs[idle])) {
-			idle = i
-		}
-		if best < 0 || c.before(&cs[best]) {
-			best, how = i, p
+		usable = true
+		if offers && c.preference <= r.tier {
+			r.enter(cs, i, w)
 		}
 	}
 	switch {
-	case untried == 0:
-		none.exhausted = true
-		return none
-	case best < 0:
-		return none
+	case r.tier == math.MaxInt:
+		return choice{use: -1, open: -1, exhausted: usable, lacking: usable && lacking}
+	case r.untried == 0:
+		return choice{use: -1, open: -1, exhausted: true}
+	case r.best < 0:
+		return choice{use: -1, open: -1}
 	}
-	open := -1
-	if how == placeSlot && idle >= 0 && w.mayOpen && cs[best].mayGrow() {
+	best, how, open := r.best, r.how, -1
+	if how == placeSlot && r.idle >= 0 && w.mayOpen && cs[best].mayGrow() {
 		// It gets by on slots, where others have connections to spare: without one
 		// more its messages would take longer, and its share be smaller.
 		open = best
 	}
 	if how == placeOpen {
 		open = best
-		if idle < 0 {
+		if r.idle < 0 {
 			return choice{use: -1, open: open}
 		}
 		// Nobody waits for a new connection while an old one stands idle: the
 		// share of the relay being connected is made up for by its credit.
-		best, how = idle, placeIdle
+		best, how = r.idle, placeIdle
 	}
-	settleCredits(cs, best, total)
+	r.settle(cs, best)
 	return choice{use: best, how: how, open: open}
 }
 
-// settleCredits is the step of the smooth weighted round-robin: all that were in
-// the race earn their weight, the chosen one pays for all.
-func settleCredits(cs []candidate, chosen, total int) {
+// A race is the comparison of the relays of one tier.
+type race struct {
+	tier    int
+	untried int // relays that the entry may still try, with or without room
+	total   int // weight of those with room
+	best    int // index of the one to be chosen; −1: none yet
+	idle    int // of those with an idle connection
+	how     placement
+	silence time.Time // a relay that was last heard of before it may be stalled
+}
+
+func newRace(tier int, silence time.Time) race {
+	return race{tier: tier, best: -1, idle: -1, silence: silence}
+}
+
+// enter takes a relay of this tier or a lower one into the race.
+func (r *race) enter(cs []candidate, i int, w *want) {
+	c := &cs[i]
+	if c.preference < r.tier {
+		*r = newRace(c.preference, r.silence)
+	}
+	if slices.Contains(w.avoid, c.id) {
+		return
+	}
+	r.untried++
+	p := c.placement(w, r.silence)
+	if p == placeNone {
+		return
+	}
+	c.inRace = true
+	r.total += c.weight
+	if r.best < 0 || c.before(&cs[r.best]) {
+		r.best, r.how = i, p
+		if p == placeIdle {
+			r.idle = i
+		}
+	} else if p == placeIdle && (r.idle < 0 || c.before(&cs[r.idle])) {
+		r.idle = i
+	}
+}
+
+// settle is the step of the smooth weighted round-robin: all that were in the
+// race earn their weight, the chosen one pays for all.
+func (r *race) settle(cs []candidate, chosen int) {
 	// What a relay earns while it is in no state to be chosen is bounded, so
 	// that it is not paid out in a burst.
-	most := 4 * total
+	most := 4 * r.total
 	for i := range cs {
 		c := &cs[i]
-		if c.inRace {
+		if c.inRace && c.preference == r.tier {
 			c.credit += c.weight
 		}
 		if i == chosen {
-			c.credit -= total
+			c.credit -= r.total
 		}
 		c.credit = min(max(c.credit, -most), most)
 	}
@@ -185,8 +200,8 @@ func (c *candidate) offers(w *want) bool {
 
 // placement says how the relay would take the entry now. Transactional prefers
 // a new connection to the slot behind another message; Bulk the other way round.
-func (c *candidate) placement(w *want) placement {
-	if c.inFlight >= stallEntries && w.now.Sub(c.lastOctet) > stallSilence {
+func (c *candidate) placement(w *want, silence time.Time) placement {
+	if c.inFlight >= stallEntries && c.lastOctet.Before(silence) {
 		return placeNone
 	}
 	if c.ramp > 0 && c.inFlight+c.dialing >= c.ramp {
@@ -198,8 +213,11 @@ func (c *candidate) placement(w *want) placement {
 		switch {
 		case c.idle > 0 && room && c.busy < c.limit:
 			return placeIdle
-		case c.slots > c.fastSlots || c.slots > 0 && room:
-			return placeSlot // behind Transactional it makes the connection one of Bulk's
+		case c.slots > c.fastSlots && c.bulkConns <= c.bulkLimit || c.slots > 0 && room:
+			// Behind Transactional it makes the connection one of Bulk's. Where the limit
+			// went down, connections over it fall idle, which they never would if they
+			// were filled anew.
+			return placeSlot
 		case canOpen && c.bulkConns+c.dialing < c.bulkLimit:
 			return placeOpen
 		}
@@ -210,7 +228,7 @@ func (c *candidate) placement(w *want) placement {
 		return placeIdle
 	case canOpen:
 		return placeOpen
-	case c.fastSlots > 0:
+	case c.fastSlots > 0 && c.busy <= c.limit:
 		return placeSlot
 	}
 	return placeNone

@@ -57,6 +57,12 @@ func TestPick(t *testing.T) {
 		{"Bulk keeps off reserved slots", []candidate{with(func(c *candidate) {
 			c.idle, c.busy, c.bulkConns, c.inFlight, c.slots, c.fastSlots = 0, 9, 8, 9, 1, 1
 		})}, bulk, choice{use: -1, open: -1}},
+		{"Bulk's limit went down", []candidate{with(func(c *candidate) {
+			c.idle, c.busy, c.bulkConns, c.inFlight, c.slots, c.bulkLimit = 0, 8, 8, 8, 8, 4
+		})}, bulk, choice{use: -1, open: -1}},
+		{"the limit went down", []candidate{with(func(c *candidate) {
+			c.idle, c.busy, c.inFlight, c.slots, c.fastSlots, c.limit = 0, 10, 10, 10, 10, 5
+		})}, transactional, choice{use: -1, open: -1}},
 		{"stalled", []candidate{with(func(c *candidate) { c.inFlight = 3; c.lastOctet = pickNow.Add(-6 * time.Second) })}, bulk, choice{use: -1, open: -1}},
 		{"not yet stalled", []candidate{with(func(c *candidate) { c.inFlight = 3; c.lastOctet = pickNow.Add(-4 * time.Second) })}, bulk, choice{use: 0, how: placeIdle, open: -1}},
 		{"too few outstanding to tell", []candidate{with(func(c *candidate) { c.inFlight = 2; c.lastOctet = pickNow.Add(-time.Minute) })}, bulk, choice{use: 0, how: placeIdle, open: -1}},

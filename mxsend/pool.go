@@ -202,6 +202,17 @@ func (c *Client) refresh(p *pool, now time.Time) {
 	go c.lookUp(p)
 }
 
+// expiry is when an answer that a Resolver says to expire at a time is looked up
+// again: by the monotonic clock, neither in a busy loop nor, since the Resolver's
+// clock may have been set, ever so late.
+func expiry(said, now time.Time) time.Time {
+	const soonest, latest = time.Second, time.Hour
+	if said.IsZero() {
+		return said
+	}
+	return now.Add(min(max(said.Sub(now), soonest), latest))
+}
+
 // resolve asks the Resolver; a panic in it is a lookup that failed.
 func (c *Client) resolve(domain string) (found Relays, err error) {
 	defer recovered("Config.Resolver", &err)
@@ -229,11 +240,7 @@ func (c *Client) lookUp(p *pool) {
 		c.log(levelWarn, "lookup of relays failed", "domain", p.domain, "error", err, "known", p.known, "again_in", wait)
 	} else {
 		p.known, p.failed, p.err = true, 0, nil
-		p.expires, p.stale = found.Expires, found.Stale
-		const floor = time.Second // whatever the Resolver says, no busy loop
-		if soonest := now.Add(floor); !p.expires.IsZero() && p.expires.Before(soonest) {
-			p.expires = soonest
-		}
+		p.expires, p.stale = expiry(found.Expires, now), found.Stale
 		c.update(p, found)
 		for _, w := range found.Warnings {
 			c.log(levelWarn, "relays of "+p.domain+": "+w)

@@ -21,7 +21,7 @@ type Resolver interface {
 // Relays is the answer of a Resolver.
 type Relays struct {
 	Hosts    []Host
-	Expires  time.Time // when to ask again; zero: never
+	Expires  time.Time // when to ask again, within a second and an hour; zero: never
 	Stale    bool      // an old answer, since no new one could be had
 	Warnings []string  // what an operator should mend, for the log
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // A transaction is one entry on one connection: MAIL, its RCPTs, DATA, content.
-// It belongs to the connection's owner. Lock-step and pipelining are the same
+// Its connection's mu guards it. Lock-step and pipelining are the same
 // code with another window.
 type transaction struct {
 	entry *entry // nil: the slot is free, or the entry got its outcome and left

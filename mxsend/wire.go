@@ -11,7 +11,7 @@ import (
 )
 
 // A wire writes to a connection and knows of every octet whether it was handed
-// over: that decides about doubt. It is the owner's, but for interrupt.
+// over: that decides about doubt. conn.mu guards it, but for interrupt.
 type wire struct {
 	*bufio.Writer
 	handed handedOver

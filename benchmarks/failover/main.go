@@ -1,19 +1,25 @@
-// Failover measures what a mailing does when one of two relays is switched off under it, and comes back: throughput over
-// time, against what the other relay does alone, and what became of every mail. The relays are mxtest's, over TCP on
-// loopback, and take 20 ms to answer each final dot, so that their capacity and not the machine's is the limit.
+// Failover measures what a mailing does while its relays change under it: throughput over time against what one relay
+// does alone, and what became of every mail. The relays are mxtest's, over TCP on loopback, and take 20 ms to answer each
+// final dot, so that their capacity and not the machine's is the limit.
 //
-//	go run ./benchmarks/failover           # a minute
-//	go run ./benchmarks/failover -quick    # at most 20 s
-//	go run ./benchmarks/failover -json     # one object on standard output
+//	go run ./benchmarks/failover                  # five minutes
+//	go run ./benchmarks/failover -quick           # at most 20 s: the cases beside each other, once
+//	go run ./benchmarks/failover -case hole,slow  # of alone, off, hole, dns, slow
+//	go run ./benchmarks/failover -json            # one object on standard output
+//	go run ./benchmarks/failover -plots DIR       # throughput over time, as SVG and PNG
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
-	"time"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
@@ -28,48 +34,110 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	quick := flag.Bool("quick", false, "at most 20 seconds: one round of short phases")
-	asJSON := flag.Bool("json", false, "print one JSON object in place of the table")
+	quick := flag.Bool("quick", false, "at most 20 seconds: one round, the cases beside each other")
+	asJSON := flag.Bool("json", false, "print one JSON object in place of the tables")
+	only := flag.String("case", "", "run these cases only, separated by commas")
+	plotDir := flag.String("plots", "", "directory for plots, as SVG and PNG")
 	flag.Parse()
-	rounds, phase := 3, 4*time.Second
-	if *quick {
-		rounds, phase = 1, 3*time.Second
+	cases, err := choose(*only)
+	if err != nil {
+		return err
 	}
-	var all outcome
+	rounds := 3
+	if *quick {
+		rounds = 1
+	}
+	all := make([]outcome, len(cases))
 	for i := range rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", i+1, rounds)
-		o, err := round(ctx, phase)
-		if err != nil {
+		if err := runRound(ctx, cases, all, *quick, fmt.Sprintf("round %d of %d", i+1, rounds)); err != nil {
 			return err
 		}
-		all.add(o)
 	}
-	r := &report.Report{Benchmark: "failover", Machine: report.ThisMachine(), Reference: "the other relay alone"}
-	alone := all.alone.Median()
-	r.Add("one relay alone", "messages/s", all.alone)
-	r.AddRatio("both relays", "messages/s", all.both, alone)
-	r.AddRatio("from 0 to 1 s after one was switched off", "messages/s", all.first, alone)
-	r.AddRatio("from 1 s after it", "messages/s", all.after, alone)
-	r.AddRatio("the last second, after it came back", "messages/s", all.back, alone)
-	r.Add("in doubt", "messages", all.inDoubt)
-	r.Add("in flight to it when it was switched off, at most", "messages", all.inFlight)
-	r.Add("not accepted otherwise", "messages", all.others)
-	r.Add("lost", "messages", all.lost)
-	r.Add("duplicates", "messages", all.duplicates)
-	if *asJSON {
-		return r.WriteJSON(os.Stdout)
-	}
-	t := &report.Table{
-		Title:  fmt.Sprintf("A mailing over two relays, one of them switched off for %v, %d rounds", phase, rounds),
-		Header: []string{"", "", "× alone"},
-	}
-	for _, row := range r.Rows {
-		ratio := ""
-		if row.Ratio != nil {
-			ratio = fmt.Sprintf("%.2f", *row.Ratio)
+	if *plotDir != "" {
+		for i, c := range cases {
+			if err := report.Lines(*plotDir, "failover-"+c.name, c.title, "seconds", "mails accepted a second", all[i].series); err != nil {
+				return err
+			}
 		}
-		t.Rows = append(t.Rows, []string{row.Name, report.Figure(row.Value) + " " + row.Unit, ratio})
 	}
-	fmt.Printf("%s/%s, %s, %d cores, %s\n\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Machine.Go)
-	return t.Write(os.Stdout)
+	if *asJSON {
+		return reportOf(cases, all).WriteJSON(os.Stdout)
+	}
+	return writeTables(os.Stdout, cases, all)
+}
+
+// choose picks cases by name. The others are compared with alone, which is
+// therefore always among them.
+func choose(names string) ([]scenario, error) {
+	all := scenarios()
+	if names == "" {
+		return all, nil
+	}
+	wanted := strings.Split(names, ",")
+	for _, name := range wanted {
+		if !slices.ContainsFunc(all, func(c scenario) bool { return c.name == name }) {
+			return nil, fmt.Errorf("-case: there is no case %q", name)
+		}
+	}
+	return slices.DeleteFunc(all, func(c scenario) bool { return c.name != alone && !slices.Contains(wanted, c.name) }), nil
+}
+
+// runRound runs every case once, and adds what it found to all.
+func runRound(ctx context.Context, cases []scenario, all []outcome, quick bool, progress string) error {
+	errs := make([]error, len(cases))
+	var running sync.WaitGroup
+	for i, c := range cases {
+		fmt.Fprintf(os.Stderr, "%s: %s\n", progress, c.title)
+		running.Go(func() {
+			o, err := c.run(ctx, quick)
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", c.name, err)
+				return
+			}
+			all[i].add(o)
+		})
+		if !quick {
+			running.Wait()
+		}
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+func reportOf(cases []scenario, all []outcome) *report.Report {
+	r := &report.Report{Benchmark: "failover", Machine: report.ThisMachine(), Reference: "one relay alone"}
+	reference := all[0].figures[0].values.Median()
+	for i, c := range cases {
+		for _, f := range all[i].figures {
+			if f.unit == rate {
+				r.AddRatio(c.name+": "+f.name, f.unit, f.values, reference)
+			} else {
+				r.Add(c.name+": "+f.name, f.unit, f.values)
+			}
+		}
+	}
+	return r
+}
+
+func writeTables(w io.Writer, cases []scenario, all []outcome) error {
+	r := reportOf(cases, all)
+	if _, err := fmt.Fprintf(w, "%s/%s, %s, %d cores, %s\n\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Machine.Go); err != nil {
+		return err
+	}
+	rows := r.Rows
+	for i, c := range cases {
+		t := &report.Table{Title: c.title, Header: []string{"", "", "", "× alone", "wanted"}}
+		for k, f := range all[i].figures {
+			ratio := ""
+			if p := rows[k].Ratio; p != nil {
+				ratio = fmt.Sprintf("%.2f", *p)
+			}
+			t.Rows = append(t.Rows, []string{f.name, report.Figure(rows[k].Value), f.unit, ratio, f.wanted})
+		}
+		rows = rows[len(all[i].figures):]
+		if err := t.Write(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }

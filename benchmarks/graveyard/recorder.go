@@ -3,6 +3,8 @@ package main
 import (
 	"math"
 	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/relaysim"
 )
 
 // bucket is the resolution of the plots.
@@ -48,8 +50,8 @@ func (r *recorder) add(submitted, delay time.Duration) {
 	r.worst[i] = max(r.worst[i], delay)
 }
 
-func (r *recorder) queues(at time.Duration, s *sim) {
-	p, g := s.counts(false), s.counts(true)
+func (r *recorder) queues(at time.Duration, s *relaysim.Sim) {
+	p, g := s.Counts(false), s.Counts(true)
 	r.queue[at/bucket] = sample{At: at, Incoming: p.Incoming, Active: p.Active, Deferred: p.Deferred, GraveyardActive: g.Active + g.Incoming, GraveyardDeferred: g.Deferred}
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/relaysim"
 	"github.com/mxsend/go-mxsend/internal/relaymodel"
 )
 
@@ -33,23 +34,23 @@ func small(graveyards int) smallResult {
 	g := p
 	g.ActiveLimit, g.RecipientLimit, g.Transports = 200000, 200000, []relaymodel.Transport{relaymodel.DefaultTransport()}
 	g.Transports[0].ProcessLimit = 500
-	kinds := slices.Repeat([]kind{dead}, 2001)
-	kinds[0] = alive
-	s := newSim(1, graveyards, p, g, kinds, 1)
-	s.session, s.silence = 10*time.Millisecond, 3*time.Second
+	kinds := slices.Repeat([]relaysim.Kind{relaysim.Dead}, 2001)
+	kinds[0] = relaysim.Alive
+	s := relaysim.New(1, graveyards, p, g, kinds, 1)
+	s.Session, s.Silence = 10*time.Millisecond, 3*time.Second
 	var delays []float64
-	s.delivered = func(lane uint8, delay time.Duration) {
-		if lane == transactional {
+	s.Delivered = func(lane relaysim.Lane, delay time.Duration) {
+		if lane == relaysim.Transactional {
 			delays = append(delays, delay.Seconds())
 		}
 	}
 	phase := func(begin time.Duration) pass {
 		delays = nil
 		for i := range 100 {
-			s.run(begin + time.Duration(i)*100*time.Millisecond)
-			s.submit(0, transactional, 0)
+			s.Run(begin + time.Duration(i)*100*time.Millisecond)
+			s.Submit(0, relaysim.Transactional, 0)
 		}
-		s.run(begin + 2*time.Minute)
+		s.Run(begin + 2*time.Minute)
 		slices.Sort(delays)
 		if len(delays) < 100 {
 			return pass{-1, -1} // some are still waiting
@@ -58,21 +59,21 @@ func small(graveyards int) smallResult {
 	}
 	// The bulk mails come over 20 sessions, each held up for a second by in_flow_delay once the active queue is full.
 	left := int32(2000)
-	s.turn = func(int32) (time.Duration, bool) {
+	s.Turn = func(int32) (time.Duration, bool) {
 		if left == 0 {
 			return 0, false
 		}
-		wait := s.submit(0, bulk, left)
+		wait := s.Submit(0, relaysim.Bulk, left)
 		left--
-		return s.now + wait + 20*time.Millisecond, left > 0
+		return s.Now() + wait + 20*time.Millisecond, left > 0
 	}
 	for i := range int32(20) {
-		s.push(event{at: 0, relay: -1, job: i})
+		s.Plan(0, i)
 	}
-	s.run(30 * time.Second)
+	s.Run(30 * time.Second)
 	result := smallResult{Graveyards: graveyards, During: phase(30 * time.Second)}
-	s.run(10 * time.Minute)
-	c := s.counts(false)
+	s.Run(10 * time.Minute)
+	c := s.Counts(false)
 	result.Active, result.Deferred = c.Active, c.Deferred
 	result.After = phase(10 * time.Minute)
 	return result

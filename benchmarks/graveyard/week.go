@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/relaysim"
 	"github.com/mxsend/go-mxsend/internal/relaymodel"
 )
 
@@ -33,82 +34,55 @@ const (
 	mailing             = 1_700_000
 	submitters          = 20                    // bulk sessions, ten a primary
 	acceptTime          = 20 * time.Millisecond // of one mail in one session: 500 mails/s a primary
-	liveDomains         = 2000
-	deadDomains         = 5000
-	fullDomains         = 200
 )
-
-// domains are the destinations of each lane; a lane of its own has its own queue for each domain.
-type domains struct{ live, dead, full, all int32 }
-
-func (s scenario) domains() (domains, []kind) {
-	d := domains{live: 0, dead: liveDomains, full: liveDomains + deadDomains, all: liveDomains + deadDomains + fullDomains}
-	kinds := make([]kind, 2*d.all)
-	for i := range kinds {
-		switch n := int32(i) % d.all; {
-		case n >= d.full:
-			kinds[i] = full
-		case n >= d.dead:
-			kinds[i] = dead
-		}
-	}
-	return d, kinds
-}
 
 // A weekResult is what came of a week.
 type weekResult struct {
-	Scenario      string  `json:"scenario"`
-	Mails         int     `json:"mails"`
-	Totals        totals  `json:"totals"`
-	Median        float64 `json:"transactional_median_s"`
-	P99           float64 `json:"transactional_p99_s"`
-	Max           float64 `json:"transactional_max_s"`
-	Over10s       float64 `json:"transactional_over_10s_share"`
-	SlowMinutes   int     `json:"minutes_with_median_over_1s"`
-	PeakDeferred  int     `json:"peak_deferred_primaries"`
-	PeakGraveyard int     `json:"peak_deferred_graveyards"`
-	Seconds       float64 `json:"seconds"`
-	Megabytes     float64 `json:"megabytes"`
+	Scenario      string          `json:"scenario"`
+	Mails         int             `json:"mails"`
+	Totals        relaysim.Totals `json:"totals"`
+	Median        float64         `json:"transactional_median_s"`
+	P99           float64         `json:"transactional_p99_s"`
+	Max           float64         `json:"transactional_max_s"`
+	Over10s       float64         `json:"transactional_over_10s_share"`
+	SlowMinutes   int             `json:"minutes_with_median_over_1s"`
+	PeakDeferred  int             `json:"peak_deferred_primaries"`
+	PeakGraveyard int             `json:"peak_deferred_graveyards"`
+	Seconds       float64         `json:"seconds"`
+	Megabytes     float64         `json:"megabytes"`
 	series        []sample
 }
 
 // run simulates the week, and the hours after it that mail of its end needs.
 func (s scenario) run() weekResult {
 	began := time.Now()
-	primary, graveyard := relaymodel.DefaultParams(), relaymodel.DefaultParams()
-	graveyard.ActiveLimit, graveyard.RecipientLimit, graveyard.MaximalBackoff = 200000, 200000, 4*hour
-	graveyard.Transports[0].ProcessLimit = 500
+	primary, graveyard := relaymodel.DefaultParams(), relaysim.Graveyard()
 	if s.OwnLane {
 		primary.Transports = append(primary.Transports, relaymodel.DefaultTransport())
 		graveyard.Transports = append(graveyard.Transports, graveyard.Transports[0])
 	}
-	d, kinds := s.domains()
-	world := newSim(2, s.Graveyards, primary, graveyard, kinds, s.Seed)
-	world.silence = s.Silence
+	world := relaysim.New(2, s.Graveyards, primary, graveyard, relaysim.World(2), s.Seed)
+	world.Silence = s.Silence
 	offset := int32(0)
 	if s.OwnLane {
-		offset = d.all
-		for i := range world.relays {
-			for dest := d.all; dest < 2*d.all; dest++ {
-				world.relays[i].q.Route(dest, 1)
-			}
-		}
+		offset = relaysim.Domains // a lane of its own has its own queue for each domain
+		world.Route(relaysim.Domains, 2*relaysim.Domains, 1)
 	}
 	rec := newRecorder()
-	world.delivered = func(lane uint8, delay time.Duration) {
-		if lane == transactional {
-			rec.add(world.now-delay, delay)
+	world.Delivered = func(lane relaysim.Lane, delay time.Duration) {
+		if lane == relaysim.Transactional {
+			rec.add(world.Now()-delay, delay)
 		}
 	}
-	s.mailings(world, d, offset)
+	s.mailings(world, offset)
 	trans := &stream{world: world, perWeek: s.Volume * weeklyTransactional}
 	for at := time.Duration(0); at < week; at += bucket {
 		trans.until(at + bucket)
 		rec.queues(at, world)
 	}
-	world.run(week + 6*hour)
+	world.Run(week + 6*hour)
 	r := rec.result()
-	r.Scenario, r.Mails, r.Totals, r.Seconds = s.Name, world.total.Submitted, world.total, time.Since(began).Seconds()
+	r.Scenario, r.Mails, r.Totals, r.Seconds = s.Name, world.Total.Submitted, world.Total, time.Since(began).Seconds()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	r.Megabytes = float64(m.Sys) / (1 << 20)
@@ -116,7 +90,7 @@ func (s scenario) run() weekResult {
 }
 
 // mailings plans the mailings, at ten in the morning of every other day from Monday on.
-func (s scenario) mailings(world *sim, d domains, offset int32) {
+func (s scenario) mailings(world *relaysim.Sim, offset int32) {
 	var left [4]int
 	size := int(s.Volume * mailing)
 	for i := range s.Mailings {
@@ -126,44 +100,26 @@ func (s scenario) mailings(world *sim, d domains, offset int32) {
 	if s.Pace > 0 {
 		spacing = time.Duration(float64(submitters) / s.Pace * float64(time.Second))
 	}
-	world.turn = func(id int32) (time.Duration, bool) {
+	world.Turn = func(id int32) (time.Duration, bool) {
 		n := id / submitters
 		if left[n] == 0 {
 			return 0, false
 		}
 		left[n]--
-		wait := world.submit(int(id)%2, bulk, s.recipient(world, d)+offset)
-		return world.now + max(acceptTime+wait, spacing), true
+		wait := world.Submit(int(id)%2, relaysim.Bulk, world.Recipient(s.Dead, s.Full)+offset)
+		return world.Now() + max(acceptTime+wait, spacing), true
 	}
 	for n := range s.Mailings {
 		for i := range submitters {
 			start := time.Duration(n)*2*day + 10*hour + time.Duration(i)*acceptTime/submitters
-			world.push(event{at: start, relay: -1, job: int32(n*submitters + i)})
+			world.Plan(start, int32(n*submitters+i))
 		}
 	}
 }
 
-// recipient draws the domain of a bulk recipient.
-func (s scenario) recipient(world *sim, d domains) int32 {
-	switch u := world.rng.Float64(); {
-	case u < s.Dead:
-		return d.dead + world.rng.Int32N(deadDomains)
-	case u < s.Dead+s.Full:
-		return d.full + world.rng.Int32N(fullDomains)
-	default:
-		return popular(world)
-	}
-}
-
-// popular draws a domain that takes mail: a few large providers have most of the mailboxes.
-func popular(world *sim) int32 {
-	u := world.rng.Float64()
-	return min(liveDomains-1, int32(math.Pow(liveDomains, u)-1))
-}
-
 // A stream is transactional mail, more of it by day than by night.
 type stream struct {
-	world   *sim
+	world   *relaysim.Sim
 	perWeek float64
 	next    time.Duration
 	n       int
@@ -172,12 +128,12 @@ type stream struct {
 // until submits what arrives before a time.
 func (t *stream) until(end time.Duration) {
 	for t.next < end {
-		t.world.run(t.next)
-		t.world.submit(t.n%2, transactional, popular(t.world))
+		t.world.Run(t.next)
+		t.world.Submit(t.n%2, relaysim.Transactional, t.world.Popular())
 		t.n++
 		hourOfDay := math.Mod(t.next.Hours(), 24)
 		rate := t.perWeek / week.Seconds() * (1 - 0.6*math.Cos(2*math.Pi*(hourOfDay-2)/24))
-		t.next += time.Duration(t.world.rng.ExpFloat64() / rate * float64(time.Second))
+		t.next += time.Duration(t.world.Rand.ExpFloat64() / rate * float64(time.Second))
 	}
-	t.world.run(end)
+	t.world.Run(end)
 }

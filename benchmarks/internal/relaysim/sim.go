@@ -1,4 +1,6 @@
-package main
+// Package relaysim runs the model of relays in virtual time, without any I/O: weeks of mail in seconds. Destinations are a
+// kind and a time.
+package relaysim
 
 import (
 	"math/rand/v2"
@@ -7,19 +9,23 @@ import (
 	"github.com/mxsend/go-mxsend/internal/relaymodel"
 )
 
-// The lanes of a mail.
+// A Lane is what a mail is of.
+type Lane uint8
+
+// The lanes.
 const (
-	transactional = uint8(iota)
-	bulk
+	Transactional Lane = iota
+	Bulk
 )
 
-// The kinds of destination.
-type kind uint8
+// A Kind is how a destination behaves.
+type Kind uint8
 
+// The kinds.
 const (
-	alive kind = iota // takes the mail
-	dead              // takes the connection and says nothing
-	full              // answers 450 to the recipient, always
+	Alive Kind = iota // takes the mail
+	Dead              // takes the connection and says nothing
+	Full              // answers 450 to the recipient, always
 )
 
 // A relay is a queue with its place in the simulation.
@@ -33,7 +39,7 @@ type relay struct {
 type mailInfo struct {
 	arrival time.Duration // at the first relay
 	dest    int32
-	lane    uint8
+	lane    Lane
 	next    int32 // free list
 }
 
@@ -49,14 +55,20 @@ type event struct {
 	handed int32 // graveyard that took it; -1: none
 }
 
-// A sim is a cluster of relays in virtual time, without any I/O: the pure model, and destinations that are a kind and a time.
-type sim struct {
+// A Sim is primaries and graveyards in virtual time. It is not safe for concurrent use.
+type Sim struct {
+	Session time.Duration // that a destination takes for a mail; 200 ms at first
+	Silence time.Duration // until a relay gives up on a dead destination; 30 s at first
+	Rand    *rand.Rand
+	Total   Totals
+	// Turn is called when the time of a submitter has come that Plan set. It says when the next is, if there is one.
+	Turn func(submitter int32) (next time.Duration, again bool)
+	// Delivered is told of each mail that its destination took, and how long after it was submitted.
+	Delivered func(lane Lane, delay time.Duration)
+
 	relays    []relay
 	primaries int
-	kinds     []kind // by destination
-	session   time.Duration
-	silence   time.Duration
-	rng       *rand.Rand
+	kinds     []Kind // by destination
 	now       time.Duration
 	events    []event // min-heap by time
 	mails     []mailInfo
@@ -66,19 +78,16 @@ type sim struct {
 	verdicts  [1]relaymodel.Verdict
 	classes   [1]relaymodel.Class
 	rcpt      [1]relaymodel.Recipient
-
-	turn      func(submitter int32) (next time.Duration, again bool)
-	delivered func(lane uint8, delay time.Duration)
-	total     totals
 }
 
-// totals count what happened.
-type totals struct {
+// Totals count what happened.
+type Totals struct {
 	Submitted, Delivered, Attempts, HandedOver, Expired, Bounced int
 }
 
-func newSim(primaries, graveyards int, primary, graveyard relaymodel.Params, kinds []kind, seed uint64) *sim {
-	s := &sim{primaries: primaries, kinds: kinds, free: -1, arrival: -1, rng: rand.New(rand.NewPCG(seed, 1)), session: 200 * time.Millisecond, silence: 30 * time.Second}
+// New returns one with nothing in its queues. kinds are the destinations, by number.
+func New(primaries, graveyards int, primary, graveyard relaymodel.Params, kinds []Kind, seed uint64) *Sim {
+	s := &Sim{primaries: primaries, kinds: kinds, free: -1, arrival: -1, Rand: rand.New(rand.NewPCG(seed, 1)), Session: 200 * time.Millisecond, Silence: 30 * time.Second}
 	primary.Fallback = graveyards > 0
 	for range primaries {
 		s.relays = append(s.relays, relay{q: relaymodel.New(primary), wake: -1})
@@ -89,8 +98,8 @@ func newSim(primaries, graveyards int, primary, graveyard relaymodel.Params, kin
 	return s
 }
 
-// submit gives a mail to a relay, and says how long the client waits for its reply beyond what the relay needs.
-func (s *sim) submit(r int, lane uint8, dest int32) time.Duration {
+// Submit gives a mail to a relay, and says how long the client waits for its reply beyond what the relay needs.
+func (s *Sim) Submit(r int, lane Lane, dest int32) time.Duration {
 	ref := s.free
 	if ref >= 0 {
 		s.free = s.mails[ref].next
@@ -102,7 +111,7 @@ func (s *sim) submit(r int, lane uint8, dest int32) time.Duration {
 	if s.arrival >= 0 {
 		s.mails[ref].arrival = s.arrival
 	}
-	s.total.Submitted++
+	s.Total.Submitted++
 	s.rcpt[0] = relaymodel.Recipient{Dest: dest}
 	wait := s.relays[r].q.Submit(s.now, ref, false, s.rcpt[:])
 	s.act(int32(r))
@@ -110,7 +119,7 @@ func (s *sim) submit(r int, lane uint8, dest int32) time.Duration {
 }
 
 // act carries out a relay's actions, and notes when it has something to do next.
-func (s *sim) act(i int32) {
+func (s *Sim) act(i int32) {
 	r := &s.relays[i]
 	for {
 		a, ok := r.q.Next()
@@ -121,9 +130,9 @@ func (s *sim) act(i int32) {
 		case relaymodel.Attempt:
 			s.attempt(i, a)
 		case relaymodel.Bounce:
-			s.total.Bounced++
+			s.Total.Bounced++
 		case relaymodel.Expire:
-			s.total.Expired++
+			s.Total.Expired++
 		case relaymodel.Remove:
 			s.mails[a.Ref].next, s.free = s.free, a.Ref
 		}
@@ -135,8 +144,8 @@ func (s *sim) act(i int32) {
 }
 
 // attempt begins a delivery.
-func (s *sim) attempt(i int32, a relaymodel.Action) {
-	s.total.Attempts++
+func (s *Sim) attempt(i int32, a relaymodel.Action) {
+	s.Total.Attempts++
 	route := relaymodel.Route{Hosts: 1, Sessions: 2, Addresses: 5, Direct: a.Direct}
 	if !s.relays[i].graveyard {
 		route.Fallbacks = len(s.relays) - s.primaries
@@ -154,21 +163,21 @@ func (s *sim) attempt(i int32, a relaymodel.Action) {
 }
 
 // host is a session with a destination. Times vary by a tenth, lest everything go in step.
-func (s *sim) host(k kind) relaymodel.Session {
-	vary := func(d time.Duration) time.Duration { return d*9/10 + time.Duration(s.rng.Int64N(int64(d)/5+1)) }
+func (s *Sim) host(k Kind) relaymodel.Session {
+	vary := func(d time.Duration) time.Duration { return d*9/10 + time.Duration(s.Rand.Int64N(int64(d)/5+1)) }
 	switch k {
-	case dead:
-		return relaymodel.Session{Absent: true, Took: vary(s.silence), All: relaymodel.Verdict{Class: relaymodel.Deferred}}
-	case full:
+	case Dead:
+		return relaymodel.Session{Absent: true, Took: vary(s.Silence), All: relaymodel.Verdict{Class: relaymodel.Deferred}}
+	case Full:
 		s.each[0] = relaymodel.Verdict{Class: relaymodel.Deferred}
 	default:
 		s.each[0] = relaymodel.Verdict{Class: relaymodel.Done}
 	}
-	return relaymodel.Session{Took: vary(s.session), Each: s.each[:]}
+	return relaymodel.Session{Took: vary(s.Session), Each: s.each[:]}
 }
 
-// run goes on until the time.
-func (s *sim) run(until time.Duration) {
+// Run goes on until the time.
+func (s *Sim) Run(until time.Duration) {
 	for {
 		next, first := until, int32(-2)
 		if len(s.events) > 0 && s.events[0].at <= next {
@@ -191,8 +200,8 @@ func (s *sim) run(until time.Duration) {
 		}
 		ev := s.pop()
 		if ev.relay < 0 {
-			if at, again := s.turn(ev.job); again {
-				s.push(event{at: at, relay: -1, job: ev.job})
+			if at, again := s.Turn(ev.job); again {
+				s.Plan(at, ev.job)
 			}
 			continue
 		}
@@ -201,19 +210,19 @@ func (s *sim) run(until time.Duration) {
 }
 
 // finish ends a delivery.
-func (s *sim) finish(ev event) {
+func (s *Sim) finish(ev event) {
 	m := s.mails[ev.ref]
 	if ev.class == relaymodel.Done {
 		if ev.handed < 0 {
-			s.total.Delivered++
-			if s.delivered != nil {
-				s.delivered(m.lane, s.now-m.arrival)
+			s.Total.Delivered++
+			if s.Delivered != nil {
+				s.Delivered(m.lane, s.now-m.arrival)
 			}
 		} else {
-			s.total.HandedOver++
-			s.total.Submitted--
+			s.Total.HandedOver++
+			s.Total.Submitted--
 			s.arrival = m.arrival
-			s.submit(int(ev.handed), m.lane, m.dest)
+			s.Submit(int(ev.handed), m.lane, m.dest)
 			s.arrival = -1
 		}
 	}
@@ -222,8 +231,8 @@ func (s *sim) finish(ev event) {
 	s.act(ev.relay)
 }
 
-// counts adds up the queues of the primaries, or of the graveyards.
-func (s *sim) counts(graveyard bool) (c relaymodel.Counts) {
+// Counts adds up the queues of the primaries, or of the graveyards.
+func (s *Sim) Counts(graveyard bool) (c relaymodel.Counts) {
 	for i := range s.relays {
 		if r := &s.relays[i]; r.graveyard == graveyard {
 			n := r.q.Counts()
@@ -233,7 +242,24 @@ func (s *sim) counts(graveyard bool) (c relaymodel.Counts) {
 	return c
 }
 
-func (s *sim) push(e event) {
+// Now is the time.
+func (s *Sim) Now() time.Duration { return s.now }
+
+// Plan has Turn called for a submitter at a time.
+func (s *Sim) Plan(at time.Duration, submitter int32) {
+	s.push(event{at: at, relay: -1, job: submitter})
+}
+
+// Route gives destinations from first on, up to end, a transport on every relay.
+func (s *Sim) Route(first, end int32, transport int) {
+	for i := range s.relays {
+		for dest := first; dest < end; dest++ {
+			s.relays[i].q.Route(dest, transport)
+		}
+	}
+}
+
+func (s *Sim) push(e event) {
 	s.events = append(s.events, e)
 	h := s.events
 	i := len(h) - 1
@@ -244,7 +270,7 @@ func (s *sim) push(e event) {
 	h[i] = e
 }
 
-func (s *sim) pop() event {
+func (s *Sim) pop() event {
 	h := s.events
 	top, last := h[0], h[len(h)-1]
 	h = h[:len(h)-1]

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package mxsend
+
+// There are no signals to stop a process by.
+var faultsProcess []liveFault
