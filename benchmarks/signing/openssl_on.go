@@ -10,8 +10,6 @@ import (
 	"github.com/mxsend/go-mxsend/dkim/opensslkey"
 )
 
-const opensslNote = ""
-
 func opensslKey(key *rsa.PrivateKey) (crypto.Signer, error) {
 	text, err := dkim.MarshalKey(key)
 	if err != nil {

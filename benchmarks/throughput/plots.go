@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
@@ -15,7 +16,7 @@ type measured struct {
 
 // plots draws the rates and the CPU of every peer, one picture for each sink and
 // round-trip time. A peer without results in a case has no bar there.
-func plots(dir string, all []measured) error {
+func plots(e *program.Env, all []measured) error {
 	type picture struct {
 		sink      string
 		roundTrip string
@@ -35,18 +36,18 @@ func plots(dir string, all []measured) error {
 			title += ", " + p.roundTrip + " round trip"
 		}
 		rate := func(r *result) float64 { return r.rate.Median() }
-		if err := bars(dir, fmt.Sprintf("rate-%d", i+1), title, "messages/s", groups[p], rate); err != nil {
+		if err := bars(e, fmt.Sprintf("throughput-rate-%d", i+1), title, "messages/s", groups[p], rate); err != nil {
 			return err
 		}
 		cpu := func(r *result) float64 { return r.cpu.Median() }
-		if err := bars(dir, fmt.Sprintf("cpu-%d", i+1), title, "client CPU, µs/message", groups[p], cpu); err != nil {
+		if err := bars(e, fmt.Sprintf("throughput-cpu-%d", i+1), title, "client CPU, µs/message", groups[p], cpu); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func bars(dir, name, title, unit string, cases []measured, value func(*result) float64) error {
+func bars(e *program.Env, name, title, unit string, cases []measured, value func(*result) float64) error {
 	var labels []string
 	var series []report.Series
 	for i, m := range cases {
@@ -60,5 +61,7 @@ func bars(dir, name, title, unit string, cases []measured, value func(*result) f
 			series[at].Y[i] = value(r)
 		}
 	}
-	return report.Bars(dir, name, title, unit, labels, series)
+	return e.Plot(name, title, func(dir, name, title string) error {
+		return report.Bars(dir, name, title, unit, labels, series)
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
@@ -36,7 +37,7 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	case testRelay:
 		// One for each case: its ledger grows with every mail.
 		var err error
-		if s.relays, err = sink.Start(exec.Command(executable(), beRelays)); err != nil {
+		if s.relays, err = sink.Start(exec.Command(program.Self(), beRelays)); err != nil {
 			return nil, err
 		}
 		s.address = s.relays.Address
