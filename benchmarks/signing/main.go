@@ -20,6 +20,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/openssl"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
@@ -38,7 +39,7 @@ func run(ctx context.Context, e *program.Env) error {
 		return err
 	}
 	if b.open == nil {
-		e.Skip("dkim/opensslkey", errors.New("not built with -tags openssl"))
+		e.Skip("dkim/opensslkey", openssl.ErrNotBuilt)
 	}
 	measured, err := p.measure(ctx, b.cases())
 	if err != nil {

@@ -41,7 +41,7 @@ func newBench(o options, e *program.Env) (_ *bench, err error) {
 		return nil, err
 	}
 	for _, p := range peers.All() {
-		if o.peers != "" && !slices.Contains(strings.Split(o.peers, ","), p.Name) {
+		if o.peers != "" && !slices.Contains(strings.Split(o.peers, ","), p.Name) || o.quick && o.peers == "" && p.Signatures() > 0 {
 			continue
 		}
 		if o.quick && o.peers == "" && p.Slow {
@@ -53,6 +53,9 @@ func newBench(o options, e *program.Env) (_ *bench, err error) {
 			continue
 		}
 		b.peers = append(b.peers, p)
+	}
+	if len(b.peers) == 0 {
+		return nil, program.Misuse("-peers %q: none of them is known and can run here", o.peers)
 	}
 	if b.minimal, err = sink.Start(exec.Command(program.Self(), beSink)); err != nil {
 		return nil, err
@@ -93,7 +96,7 @@ func (b *bench) close() {
 
 // A result is what the runs of one peer in one case gave.
 type result struct {
-	peer       string
+	peer       peers.Peer
 	rate       report.Sample // messages a second
 	cpu        report.Sample // of the client, µs a message
 	mallocs    report.Sample // a message
@@ -115,16 +118,9 @@ func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, 
 		if err != nil {
 			return nil, err
 		}
-		results[i], count[i] = &result{peer: p.Name}, n
+		results[i], count[i] = &result{peer: p}, n
 	}
-	rounds := b.options.rounds
-	if rounds == 0 {
-		rounds = 5
-		if b.options.quick {
-			rounds = 3
-		}
-	}
-	for round := range rounds {
+	for round := range c.rounds {
 		for i := range compared {
 			at := (round + i) % len(compared)
 			m, err := b.once(ctx, c, s, compared[at], count[at])
@@ -132,18 +128,16 @@ func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, 
 				return nil, err
 			}
 			results[at].add(m)
-			b.env.Progress("%s: round %d of %d: %s %.0f messages/s", c.name(), round+1, rounds, compared[at].Name, m.rate())
+			b.env.Progress("%s: round %d of %d: %s %.0f messages/s", c.name(), round+1, c.rounds, compared[at].Name, m.rate())
 		}
 	}
 	return results, nil
 }
 
-// compared is the peers of a case: signing is measured where the rest costs least,
-// or where it was asked for.
+// compared is the peers of a case, or those that were asked for.
 func (b *bench) compared(c benchCase) (compared []peers.Peer) {
-	cheap := c.sink == minimal && c.connections == 10 && c.size == 4<<10 && c.roundTrip == 0 && !b.options.quick
 	for _, p := range b.peers {
-		if p.Signatures() == 0 || cheap || b.options.peers != "" {
+		if b.options.peers != "" || slices.Contains(c.peers, p.Name) {
 			compared = append(compared, p)
 		}
 	}
@@ -198,6 +192,9 @@ func (b *bench) once(ctx context.Context, c benchCase, s *stage, p peers.Peer, n
 	figure, err := p.Run(ctx, job, b.options.self)
 	if err != nil {
 		return measurement{}, err
+	}
+	if !p.Sends() {
+		return measurement{messages: n, figure: figure}, ctx.Err()
 	}
 	after, err := s.totals(before.Accepted + int64(n))
 	if err != nil {

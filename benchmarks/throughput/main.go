@@ -56,8 +56,8 @@ func main() {
 func (o *options) flags(f *flag.FlagSet) {
 	f.StringVar(&o.only, "case", "", "only cases whose name contains this")
 	f.StringVar(&o.peers, "peers", "", "only these peers, as in mxsend,smtp-source; each in every case")
-	f.IntVar(&o.rounds, "rounds", 0, "runs of each peer in each case (default 5, 3 with -quick)")
-	f.DurationVar(&o.run, "time", 0, "about how long one run takes (default 1s, 200ms with -quick)")
+	f.IntVar(&o.rounds, "rounds", 0, "runs of each peer in each case (default 5 or 3)")
+	f.DurationVar(&o.run, "time", 0, "about how long one run takes (default 1s, 200ms with -quick, more where it has to be)")
 	f.Func("under", "run peers written in Go under this `command`, as in 'strace -c -f -o calls.txt'; no figure is to be believed then",
 		func(command string) error { o.under = strings.Fields(command); return nil })
 	f.StringVar(&o.profile, "profile", "", "directory for CPU and allocation profiles of the last run in Go")

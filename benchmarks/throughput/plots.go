@@ -20,11 +20,12 @@ func plots(e *program.Env, all []measured) error {
 	type picture struct {
 		sink      string
 		roundTrip string
+		signed    bool
 	}
 	var order []picture
 	groups := map[picture][]measured{}
 	for _, m := range all {
-		p := picture{m.sink, m.roundTrip.String()}
+		p := picture{m.sink, m.roundTrip.String(), m.signed}
 		if groups[p] == nil {
 			order = append(order, p)
 		}
@@ -34,6 +35,9 @@ func plots(e *program.Env, all []measured) error {
 		title := p.sink
 		if groups[p][0].roundTrip > 0 {
 			title += ", " + p.roundTrip + " round trip"
+		}
+		if p.signed {
+			title += ", signed"
 		}
 		rate := func(r *result) float64 { return r.rate.Median() }
 		if err := bars(e, fmt.Sprintf("throughput-rate-%d", i+1), title, "messages/s", groups[p], rate); err != nil {
@@ -53,10 +57,10 @@ func bars(e *program.Env, name, title, unit string, cases []measured, value func
 	for i, m := range cases {
 		labels = append(labels, fmt.Sprintf("%s\n%d KiB", m.width(), m.size>>10))
 		for _, r := range m.results {
-			at := slices.IndexFunc(series, func(s report.Series) bool { return s.Name == r.peer })
+			at := slices.IndexFunc(series, func(s report.Series) bool { return s.Name == r.peer.Name })
 			if at < 0 {
 				at = len(series)
-				series = append(series, report.Series{Name: r.peer, Y: make([]float64, len(cases))})
+				series = append(series, report.Series{Name: r.peer.Name, Y: make([]float64, len(cases))})
 			}
 			series[at].Y[i] = value(r)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"net/smtp"
 	"os/exec"
+	"runtime"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
@@ -52,6 +53,9 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	if c.roundTrip == 0 {
 		return s, nil
 	}
+	// The proxy's sleeps in the kernel each keep a P of the runtime until that notices, which it does after up to 10 ms:
+	// there have to be more of them than connections.
+	runtime.GOMAXPROCS(4 * maxConnections)
 	var err error
 	if s.proxy, err = proxy.Listen(s.address, c.roundTrip); err != nil {
 		return nil, err

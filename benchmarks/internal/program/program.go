@@ -92,7 +92,10 @@ func (p Program) start(ctx context.Context, args []string, stdout, stderr io.Wri
 	fmt.Fprintf(e.text, "%s/%s, %s, %d cores, %s\n\n", m.OS, m.Arch, m.CPU, m.Cores, m.Go)
 	err := p.Run(ctx, e)
 	e.progress.wipe()
-	if err := errors.Join(err, ctx.Err()); err != nil {
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
 	if *asJSON {
