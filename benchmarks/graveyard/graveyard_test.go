@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
 // At the small scale the model shows what real Postfix 3.7 showed.
@@ -57,18 +59,22 @@ func TestSameSeedSameWeek(t *testing.T) {
 
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	var out bytes.Buffer
-	if err := run([]string{"-json", "-out", dir, "-volume", "0.003", "-mailings", "1"}, &out, io.Discard); err != nil {
+	var out, errs bytes.Buffer
+	args := []string{"-json", "-plots", dir, "-csv", dir, "-volume", "0.003", "-mailings", "1"}
+	if code := newProgram().Exit(t.Context(), args, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &errs)
+	}
+	var r report.Report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 		t.Fatal(err)
 	}
-	var o output
-	if err := json.Unmarshal(out.Bytes(), &o); err != nil {
-		t.Fatal(err)
+	if mails, ok := r.Row("a week, 2 graveyards: mails"); !ok || mails.Value == 0 || len(r.Tables) != 2 || len(r.Plots) != 2 {
+		t.Errorf("got %+v", r)
 	}
-	if len(o.Small) != 2 || len(o.Weeks) != 2 || o.Weeks[1].Mails == 0 {
-		t.Errorf("got %+v", o)
-	}
-	for _, name := range []string{"delay.svg", "delay.png", "queues.svg", "queues.png", "0 graveyards.csv", "2 graveyards.csv"} {
+	for _, name := range []string{
+		"graveyard-delay.svg", "graveyard-delay.png", "graveyard-queues.svg", "graveyard-queues.png",
+		"0 graveyards.csv", "2 graveyards.csv",
+	} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 1000 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
@@ -81,10 +87,11 @@ func TestBadArguments(t *testing.T) {
 		want string
 	}{
 		{[]string{"-volume", "0"}, "-volume 0: above 0"}, {[]string{"-mailings", "9"}, "-mailings 9: 1 to 4"}, {[]string{"-dead", "2"}, "shares"},
-		{[]string{"-pace", "-1"}, "cannot be negative"}, {[]string{"x"}, `unknown argument "x"`}, {[]string{"-graveyards", "3"}, "-graveyards 3"},
+		{[]string{"-pace", "-1"}, "cannot be negative"}, {[]string{"x"}, `unexpected argument "x"`}, {[]string{"-graveyards", "3"}, "-graveyards 3"},
 	} {
-		if err := run(tt.args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%q: got %v, want %s", tt.args, err, tt.want)
+		var errs bytes.Buffer
+		if code := newProgram().Exit(t.Context(), tt.args, io.Discard, &errs); code != 2 || !strings.Contains(errs.String(), tt.want) {
+			t.Errorf("%q: got exit code %d and %s, want 2 and %s", tt.args, code, &errs, tt.want)
 		}
 	}
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"image/color"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +12,9 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
 // writeCSV writes a week's samples.
@@ -50,8 +53,8 @@ type curve struct {
 	week   weekResult
 }
 
-// writePlots draws the delay of transactional mail and the queues, as SVG and PNG.
-func writePlots(dir string, results []weekResult) error {
+// plots draws the delay of transactional mail and the queues.
+func plots(e *program.Env, results []weekResult) error {
 	var delays, queues []curve
 	for _, r := range results {
 		delays = append(delays,
@@ -61,14 +64,17 @@ func writePlots(dir string, results []weekResult) error {
 			curve{r.Scenario + ", deferred", false, func(s sample) float64 { return float64(s.Deferred + s.GraveyardDeferred) }, r},
 			curve{r.Scenario + ", active and incoming on primaries", true, func(s sample) float64 { return float64(s.Active + s.Incoming) }, r})
 	}
-	if err := draw(filepath.Join(dir, "delay"), "How long transactional mail waits in the relays", "seconds", 0.1, delays); err != nil {
-		return err
-	}
-	return draw(filepath.Join(dir, "queues"), "Mail in the queues", "messages", 1, queues)
+	return errors.Join(
+		e.Plot("graveyard-delay", "How long transactional mail waits in the relays", func(dir, name, title string) error {
+			return draw(dir, name, title, "seconds", 0.1, delays)
+		}),
+		e.Plot("graveyard-queues", "Mail in the queues", func(dir, name, title string) error {
+			return draw(dir, name, title, "messages", 1, queues)
+		}))
 }
 
 // draw draws curves over the week, on a logarithmic scale from floor on.
-func draw(file, title, unit string, floor float64, curves []curve) error {
+func draw(dir, name, title, unit string, floor float64, curves []curve) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "day of the week (mailings begin at ten)", unit
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
@@ -94,12 +100,7 @@ func draw(file, title, unit string, floor float64, curves []curve) error {
 	}
 	p.Legend.Top = true
 	p.Y.Min, p.Y.Max = floor, highest*30 // room for the legend
-	for _, ending := range []string{".svg", ".png"} {
-		if err := p.Save(28*vg.Centimeter, 14*vg.Centimeter, file+ending); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.SavePlot(p, dir, name, 28*vg.Centimeter)
 }
 
 // weekdays mark the days.
@@ -113,17 +114,51 @@ func (weekdays) Ticks(_, _ float64) []plot.Tick {
 	return list
 }
 
-// table prints the results for people.
-func table(w io.Writer, o output) {
-	fmt.Fprintf(w, "small scale, as measured with Postfix: delay of transactional mail, median / worst\n")
-	for _, s := range o.Small {
-		fmt.Fprintf(w, "  %d graveyards: during the first pass %.2f / %.2f s, after it %.2f / %.2f s (active %d, deferred %d)\n",
-			s.Graveyards, s.During.Median, s.During.Max, s.After.Median, s.After.Max, s.Active, s.Deferred)
+// showSmall adds the rows and the table of the small scale.
+func showSmall(e *program.Env, results []smallResult) error {
+	t := &report.Table{
+		Title:  "Small scale, as real Postfix was measured: delay of transactional mail",
+		Header: []string{"", "median during the first pass", "worst", "median after it", "worst", "active", "deferred"},
 	}
-	for _, r := range o.Weeks {
-		fmt.Fprintf(w, "%s: %d mails, %d attempts in %.1f s, %.0f MB\n", r.Scenario, r.Mails, r.Totals.Attempts, r.Seconds, r.Megabytes)
-		fmt.Fprintf(w, "  transactional delay: median %.2f s, 99 %% within %.1f s, worst %.0f s; over 10 s: %.2f %%; median over 1 s for %d minutes of the week\n",
-			r.Median, r.P99, r.Max, 100*r.Over10s, r.SlowMinutes)
-		fmt.Fprintf(w, "  deferred at most: primaries %d, graveyards %d\n", r.PeakDeferred, r.PeakGraveyard)
+	for _, s := range results {
+		name := fmt.Sprintf("%d graveyards", s.Graveyards)
+		r := e.Report()
+		r.Add("small scale, "+name+": median delay during the first pass", "s", report.Sample{s.During.Median})
+		r.Add("small scale, "+name+": median delay after it", "s", report.Sample{s.After.Median})
+		r.Add("small scale, "+name+": deferred after it", "messages", report.Sample{float64(s.Deferred)})
+		t.Rows = append(t.Rows, []string{
+			name, seconds(s.During.Median), seconds(s.During.Max), seconds(s.After.Median), seconds(s.After.Max),
+			fmt.Sprint(s.Active), fmt.Sprint(s.Deferred),
+		})
 	}
+	return e.Table(t)
 }
+
+// showWeeks adds the rows and the table of the weeks.
+func showWeeks(e *program.Env, weeks []weekResult) error {
+	t := &report.Table{
+		Title:  "A week of mail: delay of transactional mail in the relays",
+		Header: []string{"", "mails", "median", "99 % within", "worst", "over 10 s", "minutes with a median over 1 s", "most deferred on primaries", "on graveyards"},
+	}
+	for _, w := range weeks {
+		r := e.Report()
+		name := "a week, " + w.Scenario + ": "
+		r.Add(name+"mails", "messages", report.Sample{float64(w.Mails)})
+		r.Add(name+"attempts", "1", report.Sample{float64(w.Totals.Attempts)})
+		r.Add(name+"median delay", "s", report.Sample{w.Median})
+		r.Add(name+"p99 delay", "s", report.Sample{w.P99})
+		r.Add(name+"worst delay", "s", report.Sample{w.Max})
+		r.Add(name+"share over 10 s", "1", report.Sample{w.Over10s})
+		r.Add(name+"time with a median over 1 s", "minutes", report.Sample{float64(w.SlowMinutes)})
+		r.Add(name+"most deferred on primaries", "messages", report.Sample{float64(w.PeakDeferred)})
+		r.Add(name+"most deferred on graveyards", "messages", report.Sample{float64(w.PeakGraveyard)})
+		t.Rows = append(t.Rows, []string{
+			w.Scenario, fmt.Sprint(w.Mails), seconds(w.Median), seconds(w.P99), seconds(w.Max),
+			fmt.Sprintf("%.2f %%", 100*w.Over10s), fmt.Sprint(w.SlowMinutes), fmt.Sprint(w.PeakDeferred), fmt.Sprint(w.PeakGraveyard),
+		})
+		t.Notes = append(t.Notes, fmt.Sprintf("%s: %d attempts at delivery, simulated in %.1f s", w.Scenario, w.Totals.Attempts, w.Seconds))
+	}
+	return e.Table(t)
+}
+
+func seconds(v float64) string { return report.Figure(v) + " s" }

@@ -10,17 +10,17 @@ import (
 
 // A pass is the delay of transactional mail in one phase of the small scale.
 type pass struct {
-	Median float64 `json:"median_s"`
-	Max    float64 `json:"max_s"`
+	Median float64
+	Max    float64
 }
 
 // A smallResult is one line of the small scale's table.
 type smallResult struct {
-	Graveyards int  `json:"graveyards"`
-	During     pass `json:"during_first_pass"`
-	After      pass `json:"after_first_pass"`
-	Active     int  `json:"active_after"`
-	Deferred   int  `json:"deferred_after"`
+	Graveyards int
+	During     pass
+	After      pass
+	Active     int
+	Deferred   int
 }
 
 // small is the scale at which real Postfix was measured: one primary with an active queue of 200 and 100 smtp processes, 2000

@@ -2,7 +2,6 @@ package main
 
 import (
 	"math"
-	"runtime"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/relaysim"
@@ -38,18 +37,17 @@ const (
 
 // A weekResult is what came of a week.
 type weekResult struct {
-	Scenario      string          `json:"scenario"`
-	Mails         int             `json:"mails"`
-	Totals        relaysim.Totals `json:"totals"`
-	Median        float64         `json:"transactional_median_s"`
-	P99           float64         `json:"transactional_p99_s"`
-	Max           float64         `json:"transactional_max_s"`
-	Over10s       float64         `json:"transactional_over_10s_share"`
-	SlowMinutes   int             `json:"minutes_with_median_over_1s"`
-	PeakDeferred  int             `json:"peak_deferred_primaries"`
-	PeakGraveyard int             `json:"peak_deferred_graveyards"`
-	Seconds       float64         `json:"seconds"`
-	Megabytes     float64         `json:"megabytes"`
+	Scenario      string
+	Mails         int
+	Totals        relaysim.Totals
+	Median        float64
+	P99           float64
+	Max           float64
+	Over10s       float64
+	SlowMinutes   int
+	PeakDeferred  int
+	PeakGraveyard int
+	Seconds       float64
 	series        []sample
 }
 
@@ -83,9 +81,6 @@ func (s scenario) run() weekResult {
 	world.Run(week + 6*hour)
 	r := rec.result()
 	r.Scenario, r.Mails, r.Totals, r.Seconds = s.Name, world.Total.Submitted, world.Total, time.Since(began).Seconds()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	r.Megabytes = float64(m.Sys) / (1 << 20)
 	return r
 }
 

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -22,6 +21,7 @@ type mailing struct {
 	n, size, connections int
 	address              string
 	most                 time.Duration // pull nothing after that long; zero: pull all
+	progress             func(format string, args ...any)
 
 	accepted int
 	elapsed  time.Duration
@@ -121,11 +121,10 @@ func (m *mailing) watch(start time.Time, accepted *atomic.Int64, done <-chan str
 			heap: float64(mem.HeapInuse) / (1 << 20), goroutines: runtime.NumGoroutine(),
 		}
 		m.samples = append(m.samples, x)
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%d of %d accepted, %.1f MiB resident", x.accepted, m.n, x.resident)
+		m.progress("%d of %d accepted, %.1f MiB resident", x.accepted, m.n, x.resident)
 		select {
 		case <-tick.C:
 		case <-done:
-			fmt.Fprint(os.Stderr, "\r\x1b[K")
 			return
 		}
 	}

@@ -16,10 +16,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
 )
@@ -28,40 +27,34 @@ import (
 const beSink = "be-sink"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "mailing:", err)
-		os.Exit(1)
-	}
+	m := &mailing{}
+	program.Main(program.Program{
+		Name: "mailing", Quick: "a shorter mailing",
+		Flags: func(f *flag.FlagSet) {
+			f.IntVar(&m.n, "n", 1_700_000, "mails to submit")
+			f.IntVar(&m.size, "size", 4<<10, "octets of each")
+			f.IntVar(&m.connections, "connections", 10, "to each of the two relays")
+		},
+		Run: m.run,
+		Others: map[string]func(context.Context, []string) error{
+			beSink: func(context.Context, []string) error { return sink.Main(os.Stdin, os.Stdout) },
+		},
+	})
 }
 
-func run(ctx context.Context) (err error) {
-	if len(os.Args) > 1 && os.Args[1] == beSink {
-		return sink.Main(os.Stdin, os.Stdout)
+func (m *mailing) run(ctx context.Context, e *program.Env) (err error) {
+	if m.n < 1 || m.size < 512 || m.connections < 1 {
+		return program.Misuse("-n and -connections have to be 1 at least, -size 512")
 	}
-	quick := flag.Bool("quick", false, "at most 20 seconds: a shorter mailing")
-	asJSON := flag.Bool("json", false, "print one JSON object in place of the table")
-	n := flag.Int("n", 1_700_000, "mails to submit")
-	size := flag.Int("size", 4<<10, "octets of each")
-	connections := flag.Int("connections", 10, "to each of the two relays")
-	plotDir := flag.String("plots", "", "directory for a plot, as SVG and PNG")
-	flag.Parse()
-	most := time.Duration(0)
-	if *quick {
-		most = 12 * time.Second
+	if e.Quick {
+		m.most = 12 * time.Second
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	s, err := sink.Start(exec.Command(program, beSink))
+	s, err := sink.Start(exec.Command(program.Self(), beSink))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-
-	m := &mailing{n: *n, size: *size, connections: *connections, address: s.Address, most: most}
+	m.address, m.progress = s.Address, e.Progress
 	if err := m.send(ctx); err != nil {
 		return err
 	}
@@ -72,21 +65,12 @@ func run(ctx context.Context) (err error) {
 	if got, want := counted.Accepted, int64(m.accepted); got != want {
 		return fmt.Errorf("void: %d mails were reported accepted, and the sink counted %d", want, got)
 	}
-	r := m.report()
-	if *plotDir != "" {
-		if err := m.plot(*plotDir); err != nil {
-			return err
-		}
-	}
-	if *asJSON {
-		return r.WriteJSON(os.Stdout)
-	}
-	fmt.Printf("%s/%s, %s, %d cores, %s\n\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Machine.Go)
-	return m.table(r).Write(os.Stdout)
+	m.addRows(e.Report())
+	title := fmt.Sprintf("Memory during a mailing of %d", m.accepted)
+	return errors.Join(e.Plot("mailing-memory", title, m.plot), e.Table(m.table(e.Report())))
 }
 
-func (m *mailing) report() *report.Report {
-	r := &report.Report{Benchmark: "mailing", Machine: report.ThisMachine()}
+func (m *mailing) addRows(r *report.Report) {
 	largest := 0.0
 	for _, x := range m.samples {
 		largest = max(largest, x.resident)
@@ -97,17 +81,15 @@ func (m *mailing) report() *report.Report {
 	r.Add("resident memory, median of the last quarter", "MiB", m.quarter(3))
 	r.Add("resident memory, growth from the second quarter to the last", "MiB",
 		report.Sample{m.quarter(3).Median() - m.quarter(1).Median()})
-	return r
 }
 
-func (m *mailing) plot(dir string) error {
+func (m *mailing) plot(dir, name, title string) error {
 	resident, heap := report.Series{Name: "resident"}, report.Series{Name: "heap"}
 	for _, x := range m.samples {
 		resident.X, resident.Y = append(resident.X, x.at.Seconds()), append(resident.Y, x.resident)
 		heap.X, heap.Y = append(heap.X, x.at.Seconds()), append(heap.Y, x.heap)
 	}
-	title := fmt.Sprintf("Memory during a mailing of %d", m.accepted)
-	return report.Lines(dir, "mailing-memory", title, "seconds", "MiB", []report.Series{resident, heap})
+	return report.Lines(dir, name, title, "seconds", "MiB", []report.Series{resident, heap})
 }
 
 // quarter is the resident memory of the samples in a quarter of the mailing.

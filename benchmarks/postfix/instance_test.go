@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/postfix"
 )
 
 // An instance is a running Postfix.
@@ -16,28 +18,11 @@ type instance struct {
 	name, ip, log string
 }
 
-const masterCF = `smtp      inet  n       -       n       -       -       smtpd
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-verify    unix  -       -       n       -       1       verify
-flush     unix  n       -       n       1000?   0       flush
-proxymap  unix  -       -       n       -       -       proxymap
-smtp      unix  -       -       n       -       -       smtp
-badfall   unix  -       -       n       -       -       smtp
+const masterCF = `smtp inet n - n - - smtpd
+badfall unix - - n - - smtp
     -o smtp_fallback_relay=[fallback550.mail.test]
-showq     unix  n       -       n       -       -       showq
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-postlog   unix-dgram n  -       n       -       1       postlogd
-`
+showq unix n - n - - showq
+` + postfix.Services
 
 // start starts an instance, with parameters of its own.
 func start(t *testing.T, dir, name, ip, parameters string) *instance {
@@ -51,21 +36,10 @@ func start(t *testing.T, dir, name, ip, parameters string) *instance {
 	}
 	command(t, "chown", "postfix", filepath.Join(dir, name, "data"))
 	command(t, "ip", "addr", "add", ip+"/32", "dev", "lo")
-	main := fmt.Sprintf(`compatibility_level = 3.6
-queue_directory = %[1]s/queue
-data_directory = %[1]s/data
-maillog_file = %[1]s/maillog
-maillog_file_prefixes = %[1]s
+	main := fmt.Sprintf(postfix.Parameters+`maillog_file = %[1]s/maillog
 myhostname = %[2]s
 mydomain = mail.test
 inet_interfaces = %[3]s
-inet_protocols = ipv4
-mydestination =
-local_recipient_maps =
-alias_maps =
-alias_database =
-mynetworks = 127.0.0.0/8
-smtpd_relay_restrictions = permit_mynetworks, reject
 smtp_helo_timeout = 2s
 smtp_connect_timeout = 3s
 smtp_host_lookup = dns

@@ -3,7 +3,7 @@
 //
 //	go run ./benchmarks/signing                 the table, about a minute and a half
 //	go run ./benchmarks/signing -quick          the same in less than 20 seconds
-//	go run ./benchmarks/signing -json           one object, {"rows": [{name, value, unit, spread, ratio, …}], …}
+//	go run ./benchmarks/signing -json           one object on standard output
 //	go run -tags openssl ./benchmarks/signing   with dkim/opensslkey (needs OpenSSL's headers)
 //
 // Every row is measured in turns with the bare operation that it is a multiple of, batch by batch, so
@@ -13,112 +13,91 @@
 package main
 
 import (
-	"encoding/json"
-	"flag"
+	"context"
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
-	"text/tabwriter"
+	"slices"
 	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/openssl"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
-// Row is one line of the result.
-type Row struct {
-	Name   string  `json:"name"`
-	Value  float64 `json:"value"`
-	Unit   string  `json:"unit"`
-	Spread float64 `json:"spread"`           // of value, (highest − lowest) / median over the rounds
-	Ratio  float64 `json:"ratio"`            // to the bare operation, or as the name says; 0: none
-	Target string  `json:"target,omitempty"` // what the ratio, or else the value, is to reach
-	Holds  *bool   `json:"holds,omitempty"`
-}
-
-// Result is what -json prints.
-type Result struct {
-	Rows   []Row    `json:"rows"`
-	Rounds int      `json:"rounds"`
-	Go     string   `json:"go"`
-	OS     string   `json:"os"`
-	Arch   string   `json:"arch"`
-	CPUs   int      `json:"cpus"`
-	Notes  []string `json:"notes,omitempty"`
-}
-
 func main() {
-	quick := flag.Bool("quick", false, "three short rounds, less than 20 seconds in all")
-	asJSON := flag.Bool("json", false, "print one JSON object")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "signing: no arguments are taken")
-		os.Exit(2)
-	}
-	plan := plan{rounds: 7, slice: 400 * time.Millisecond, batches: 200, progress: os.Stderr}
-	if *quick {
-		plan.rounds, plan.slice, plan.batches = 3, 100*time.Millisecond, 40
-	}
-	result, err := run(plan)
-	if err == nil {
-		err = print(os.Stdout, result, *asJSON)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "signing:", err)
-		os.Exit(1)
-	}
+	program.Main(program.Program{Name: "signing", Quick: "three short rounds", Run: run})
 }
 
-func run(p plan) (*Result, error) {
+func run(ctx context.Context, e *program.Env) error {
+	p := plan{rounds: 7, slice: 400 * time.Millisecond, batches: 200, progress: e.Progress}
+	if e.Quick {
+		p.rounds, p.slice, p.batches = 3, 100*time.Millisecond, 40
+	}
 	b, err := newBench()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	measured, err := p.measure(b.cases())
+	if b.open == nil {
+		e.Skip("dkim/opensslkey", openssl.ErrNotBuilt)
+	}
+	measured, err := p.measure(ctx, b.cases())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &Result{Rows: b.rows(measured), Rounds: p.rounds, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	r := e.Report()
+	r.Reference = "the bare operation, measured in turns with it"
+	r.Rows = b.rows(measured)
 	allocated, err := b.allocationRows()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.Rows = append(r.Rows, allocated...)
-	scaled, err := b.scaling(p)
+	scaled, err := b.scaling(ctx, p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r.Rows = append(r.Rows, scaled...)
-	speed, note := opensslSpeed(p, r.Rows[0].Value, r.Rows[1].Value)
-	r.Rows = append(r.Rows, speed...)
-	for _, n := range []string{note, opensslNote} {
-		if n != "" {
-			r.Notes = append(r.Notes, n)
-		}
+	speed, err := opensslSpeed(ctx, p, r.Rows[0].Value, r.Rows[1].Value)
+	if err != nil {
+		e.Skip("openssl speed", err)
 	}
-	return r, nil
+	r.Rows = slices.Concat(r.Rows, allocated, scaled, speed)
+	return errors.Join(plots(e), e.Table(table(r.Rows, p.rounds)))
 }
 
-func print(w io.Writer, r *Result, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(w).Encode(r)
+// table shows every row, with the target of those that have one.
+func table(rows []report.Row, rounds int) *report.Table {
+	t := &report.Table{
+		Title:  fmt.Sprintf("DKIM signatures on one core, where no number of cores is named (GOMAXPROCS %d)", runtime.GOMAXPROCS(0)),
+		Header: []string{"", "value", "unit", "± spread", "× bare", "target", ""},
+		Notes:  []string{fmt.Sprintf("× bare is to the bare operation, measured in turns with it, %d rounds, unless a row says otherwise", rounds)},
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "\tvalue\t\tspread\tratio\ttarget\t\n")
-	for _, row := range r.Rows {
+	for _, row := range rows {
 		ratio, verdict := "", ""
-		if row.Ratio != 0 {
-			ratio = fmt.Sprintf("%.3f", row.Ratio)
+		if row.Ratio != nil {
+			ratio = fmt.Sprintf("%.3f", *row.Ratio)
 		}
 		if row.Holds != nil {
 			verdict = map[bool]string{true: "holds", false: "missed"}[*row.Holds]
 		}
-		fmt.Fprintf(t, "%s\t%.2f\t%s\t±%.0f %%\t%s\t%s\t%s\n", row.Name, row.Value, row.Unit, row.Spread*50, ratio, row.Target, verdict)
+		t.Rows = append(t.Rows, []string{row.Name, report.Figure(row.Value), row.Unit, fmt.Sprintf("%.0f %%", 100*row.Spread), ratio, row.Target, verdict})
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	return t
+}
+
+// plots draws how much the cryptography is of each signature, this library beside go-msgauth.
+func plots(e *program.Env) error {
+	groups := []string{"Ed25519, 4 KiB", "Ed25519, 64 KiB", "RSA-2048, 4 KiB", "RSA-2048, 64 KiB", "RSA and Ed25519, 4 KiB", "RSA and Ed25519, 64 KiB"}
+	bare := report.Series{Name: "bare operation"}
+	ours, others := report.Series{Name: "this library"}, report.Series{Name: "go-msgauth"}
+	for _, g := range groups {
+		a, okA := e.Report().Row(g)
+		b, okB := e.Report().Row(g + theirs)
+		if !okA || !okB {
+			return fmt.Errorf("no rows for %q", g)
+		}
+		bare.Y, ours.Y, others.Y = append(bare.Y, 1), append(ours.Y, *a.Ratio), append(others.Y, *b.Ratio)
 	}
-	fmt.Fprintf(w, "\n%s %s/%s, %d CPUs, %d rounds. Ratio: to the bare operation, measured in turns with it.\n", r.Go, r.OS, r.Arch, r.CPUs, r.Rounds)
-	for _, n := range r.Notes {
-		fmt.Fprintln(w, n)
-	}
-	return nil
+	return e.Plot("signing", "Time of a signature, as a multiple of the bare operation", func(dir, name, title string) error {
+		return report.Bars(dir, name, title, "× bare operation", groups, []report.Series{bare, ours, others})
+	})
 }

@@ -1,12 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
-	"slices"
 	"time"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
 // operation does one thing once.
@@ -20,24 +21,27 @@ type measureCase struct {
 
 // measurement holds one figure for each round.
 type measurement struct {
-	value, ratio []float64 // microseconds; times the bare operation
+	value, ratio report.Sample // microseconds; times the bare operation
 }
 
 type plan struct {
 	rounds   int
 	slice    time.Duration // for each case in each round, at least
 	batches  int           // in each slice, at least
-	progress io.Writer
+	progress func(format string, args ...any)
 }
 
 func (p plan) quick() bool { return p.rounds <= 3 }
 
 // measure runs all cases in every round, so that none has the quiet minutes for itself.
-func (p plan) measure(cases []measureCase) (map[string]*measurement, error) {
+func (p plan) measure(ctx context.Context, cases []measureCase) (map[string]*measurement, error) {
 	all := map[string]*measurement{}
 	for round := range p.rounds {
-		fmt.Fprintf(p.progress, "round %d of %d\n", round+1, p.rounds)
 		for _, c := range cases {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			p.progress("round %d of %d: %s", round+1, p.rounds, c.name)
 			value, ratio, err := c.run(p)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -68,7 +72,7 @@ func (c measureCase) run(p plan) (value, ratio float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var values, ratios []float64
+	var values, ratios report.Sample
 	for start := time.Now(); time.Since(start) < p.slice || len(values) < p.batches; {
 		var v, b float64
 		var err1, err2 error
@@ -84,7 +88,7 @@ func (c measureCase) run(p plan) (value, ratio float64, err error) {
 		}
 		values, ratios = append(values, v), append(ratios, v/b)
 	}
-	return median(values), median(ratios), nil
+	return values.Median(), ratios.Median(), nil
 }
 
 // batchSize also warms up.
@@ -101,16 +105,6 @@ func batch(op operation, n int) (us float64, err error) {
 		}
 	}
 	return float64(time.Since(start).Nanoseconds()) / 1000 / float64(n), nil
-}
-
-func median(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2
-}
-
-func spread(values []float64) float64 {
-	return (slices.Max(values) - slices.Min(values)) / median(values)
 }
 
 // allocations counts those of one operation.

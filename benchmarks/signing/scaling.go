@@ -7,18 +7,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/dkim"
 )
 
 // scaling compares how many signatures one core and all cores make: of one Signer, and of the bare
 // operation, which shows what the machine has to give.
-func (b *bench) scaling(p plan) ([]Row, error) {
+func (b *bench) scaling(ctx context.Context, p plan) ([]report.Row, error) {
 	signer, err := dkim.NewSigner(dkim.Config{Domain: "example.org", Keys: []dkim.Key{{Selector: "s", Signer: b.ed}}})
 	if err != nil {
 		return nil, err
 	}
 	all, started := runtime.GOMAXPROCS(0), 0
-	var rows []Row
+	var rows []report.Row
 	for _, c := range []struct {
 		name string
 		op   func() operation // one for each goroutine
@@ -34,8 +35,12 @@ func (b *bench) scaling(p plan) ([]Row, error) {
 			}
 		}},
 	} {
-		var values, ratios []float64
-		for range p.rounds * 4 {
+		var values, ratios report.Sample
+		for round := range p.rounds * 4 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			p.progress("%s, on %d cores: round %d of %d", c.name, all, round+1, p.rounds*4)
 			one, err := rate(1, p.slice/4, c.op)
 			if err != nil {
 				return nil, err
@@ -46,8 +51,7 @@ func (b *bench) scaling(p plan) ([]Row, error) {
 			}
 			values, ratios = append(values, many), append(ratios, many/one)
 		}
-		rows = append(rows, Row{Name: fmt.Sprintf("%s, on %d cores (ratio: to one core)", c.name, all),
-			Value: median(values), Unit: "signatures/s", Spread: spread(values), Ratio: median(ratios)})
+		rows = append(rows, figure(fmt.Sprintf("%s, on %d cores (ratio: to one core)", c.name, all), "signatures/s", values, ratios))
 	}
 	return rows, nil
 }

@@ -1,19 +1,23 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"regexp"
 	"strconv"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 )
 
 // opensslSpeed runs the openssl command's own benchmark where there is one, to show what OpenSSL can
 // do on this machine without Go around it. It is not measured in turns with anything, so its ratios,
 // Go's time divided by OpenSSL's, are rougher than the others.
-func opensslSpeed(p plan, goRSA, goEd float64) (rows []Row, note string) {
+func opensslSpeed(ctx context.Context, p plan, goRSA, goEd float64) ([]report.Row, error) {
 	path, err := exec.LookPath("openssl")
 	if err != nil {
-		return nil, "The openssl command is not there: no rows of openssl speed."
+		return nil, errors.New("the openssl command is not there")
 	}
 	type speed struct {
 		name, algorithm string
@@ -27,11 +31,13 @@ func opensslSpeed(p plan, goRSA, goEd float64) (rows []Row, note string) {
 	if p.quick() {
 		speeds = speeds[:1]
 	}
+	var rows []report.Row
+	var failed error
 	for _, c := range speeds {
-		var values []float64
+		var values report.Sample
 		for range 3 {
-			fmt.Fprintln(p.progress, c.name)
-			out, err := exec.Command(path, "speed", "-seconds", "1", c.algorithm).Output()
+			p.progress("%s", c.name)
+			out, err := exec.CommandContext(ctx, path, "speed", "-seconds", "1", c.algorithm).Output()
 			m := c.line.FindSubmatch(out)
 			if err != nil || m == nil {
 				break
@@ -47,11 +53,11 @@ func opensslSpeed(p plan, goRSA, goEd float64) (rows []Row, note string) {
 			}
 		}
 		if len(values) < 3 {
-			note = "What openssl speed prints was not understood: rows of it are missing."
+			failed = fmt.Errorf("what it prints about %s was not understood", c.algorithm)
 			continue
 		}
-		rows = append(rows, Row{Name: c.name + " (ratio: signatures for one of Go's)", Value: median(values), Unit: "µs",
-			Spread: spread(values), Ratio: c.bare / median(values)})
+		rows = append(rows, report.Row{Name: c.name + " (ratio: signatures for one of Go's)", Value: values.Median(), Unit: "µs",
+			Spread: values.Spread(), Ratio: new(c.bare / values.Median())})
 	}
-	return rows, note
+	return rows, failed
 }

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+)
 
 // Names of the cases that rows are computed from.
 const (
@@ -60,25 +64,25 @@ func (b *bench) cases() []measureCase {
 }
 
 // rows makes the lines of the table: those measured, in the order of cases, and some computed.
-func (b *bench) rows(all map[string]*measurement) []Row {
-	var rows []Row
+func (b *bench) rows(all map[string]*measurement) []report.Row {
+	var rows []report.Row
 	for _, c := range b.cases() {
 		m := all[c.name]
-		row := Row{Name: c.name, Value: median(m.value), Unit: "µs", Spread: spread(m.value), Ratio: median(m.ratio)}
+		row := figure(c.name, "µs", m.value, m.ratio)
 		switch limit := targets[c.name]; {
 		case c.name == bothKeys:
 			// What a second pass over the body would cost is in neither of the bare operations.
-			pass := median(all[noCrypto].value) - median(all[noCryptoSB].value)
-			sum := median(all[bareRSA].value) + median(all[bareEd].value)
-			row.atMost(1.02 + pass/sum)
+			pass := all[noCrypto].value.Median() - all[noCryptoSB].value.Median()
+			sum := all[bareRSA].value.Median() + all[bareEd].value.Median()
+			atMost(&row, 1.02+pass/sum)
 		case c.name == openBare || c.name == openSigned:
-			row.Ratio = 1 / row.Ratio
+			*row.Ratio = 1 / *row.Ratio
 			row.Name += " (ratio: signatures for one of Go's)"
 			if c.name == openBare {
-				row.Target, row.Holds = "≥ 2.5", new(row.Ratio >= 2.5)
+				row.Target, row.Holds = "≥ 2.5", new(*row.Ratio >= 2.5)
 			}
 		case limit > 0:
-			row.atMost(limit)
+			atMost(&row, limit)
 		}
 		rows = append(rows, row)
 	}
@@ -86,7 +90,7 @@ func (b *bench) rows(all map[string]*measurement) []Row {
 }
 
 // allocationRows counts what one signature allocates, the cryptography left out.
-func (b *bench) allocationRows() ([]Row, error) {
+func (b *bench) allocationRows() ([]report.Row, error) {
 	ours, err := allocations(b.ours(small, false, b.noKey()))
 	if err != nil {
 		return nil, err
@@ -96,14 +100,19 @@ func (b *bench) allocationRows() ([]Row, error) {
 		return nil, err
 	}
 	const unit = "allocations"
-	return []Row{
+	return []report.Row{
 		{Name: "allocations of " + noCrypto, Value: ours, Unit: unit, Target: "≤ 6", Holds: new(ours <= 6)},
 		{Name: "allocations of " + noCrypto + theirs, Value: others, Unit: unit},
 	}, nil
 }
 
+// figure makes a row of what was measured in each round.
+func figure(name, unit string, value, ratio report.Sample) report.Row {
+	return report.Row{Name: name, Value: value.Median(), Unit: unit, Spread: value.Spread(), Ratio: new(ratio.Median())}
+}
+
 // atMost sets the target that the ratio may not be over.
-func (r *Row) atMost(limit float64) {
+func atMost(r *report.Row, limit float64) {
 	r.Target = fmt.Sprintf("≤ %.3f", limit)
-	r.Holds = new(r.Ratio <= limit)
+	r.Holds = new(*r.Ratio <= limit)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/postfix"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
 )
@@ -20,7 +22,7 @@ import (
 type bench struct {
 	options  options
 	peers    []peers.Peer
-	skipped  []string
+	env      *program.Env
 	scratch  string
 	minimal  *sink.Process
 	smtpSink *postfix.Sink             // nil: not to be had
@@ -28,8 +30,8 @@ type bench struct {
 	dns      map[int]*peers.NameServer // by the number of relays
 }
 
-func newBench(o options) (_ *bench, err error) {
-	b := &bench{options: o, dns: map[int]*peers.NameServer{}}
+func newBench(o options, e *program.Env) (_ *bench, err error) {
+	b := &bench{options: o, env: e, dns: map[int]*peers.NameServer{}}
 	defer func() {
 		if err != nil {
 			b.close()
@@ -39,28 +41,31 @@ func newBench(o options) (_ *bench, err error) {
 		return nil, err
 	}
 	for _, p := range peers.All() {
-		if o.peers != "" && !slices.Contains(strings.Split(o.peers, ","), p.Name) {
+		if o.peers != "" && !slices.Contains(strings.Split(o.peers, ","), p.Name) || o.quick && o.peers == "" && p.Signatures() > 0 {
 			continue
 		}
 		if o.quick && o.peers == "" && p.Slow {
-			b.skipped = append(b.skipped, p.Name+": it takes too long for -quick")
+			e.Skip(p.Name, errors.New("it takes too long for -quick"))
 			continue
 		}
 		if err := p.Available(b.scratch); err != nil {
-			b.skipped = append(b.skipped, p.Name+": "+err.Error())
+			e.Skip(p.Name, err)
 			continue
 		}
 		b.peers = append(b.peers, p)
 	}
-	if b.minimal, err = sink.Start(exec.Command(executable(), beSink)); err != nil {
+	if len(b.peers) == 0 {
+		return nil, program.Misuse("-peers %q: none of them is known and can run here", o.peers)
+	}
+	if b.minimal, err = sink.Start(exec.Command(program.Self(), beSink)); err != nil {
 		return nil, err
 	}
 	if b.smtpSink, err = postfix.StartSink(); err != nil {
-		b.skipped = append(b.skipped, "smtp-sink: "+err.Error())
+		e.Skip(smtpSink, err)
 	}
 	if !o.quick {
 		if b.postfix, err = postfix.Start(postfix.Config{}); err != nil {
-			b.skipped = append(b.skipped, realPostfix+": "+err.Error())
+			e.Skip(realPostfix, err)
 		}
 	}
 	for _, relays := range []int{1, 2} {
@@ -91,7 +96,7 @@ func (b *bench) close() {
 
 // A result is what the runs of one peer in one case gave.
 type result struct {
-	peer       string
+	peer       peers.Peer
 	rate       report.Sample // messages a second
 	cpu        report.Sample // of the client, µs a message
 	mallocs    report.Sample // a message
@@ -113,16 +118,9 @@ func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, 
 		if err != nil {
 			return nil, err
 		}
-		results[i], count[i] = &result{peer: p.Name}, n
+		results[i], count[i] = &result{peer: p}, n
 	}
-	rounds := b.options.rounds
-	if rounds == 0 {
-		rounds = 5
-		if b.options.quick {
-			rounds = 3
-		}
-	}
-	for round := range rounds {
+	for round := range c.rounds {
 		for i := range compared {
 			at := (round + i) % len(compared)
 			m, err := b.once(ctx, c, s, compared[at], count[at])
@@ -130,19 +128,16 @@ func (b *bench) measure(ctx context.Context, c benchCase, s *stage) ([]*result, 
 				return nil, err
 			}
 			results[at].add(m)
-			progress("%s: round %d of %d: %s %.0f messages/s", c.name(), round+1, rounds, compared[at].Name, m.rate())
+			b.env.Progress("%s: round %d of %d: %s %.0f messages/s", c.name(), round+1, c.rounds, compared[at].Name, m.rate())
 		}
 	}
-	progress("")
 	return results, nil
 }
 
-// compared is the peers of a case: signing is measured where the rest costs least,
-// or where it was asked for.
+// compared is the peers of a case, or those that were asked for.
 func (b *bench) compared(c benchCase) (compared []peers.Peer) {
-	cheap := c.sink == minimal && c.connections == 10 && c.size == 4<<10 && c.roundTrip == 0 && !b.options.quick
 	for _, p := range b.peers {
-		if p.Signatures() == 0 || cheap || b.options.peers != "" {
+		if b.options.peers != "" || slices.Contains(c.peers, p.Name) {
 			compared = append(compared, p)
 		}
 	}
@@ -155,7 +150,7 @@ func (b *bench) calibrate(ctx context.Context, c benchCase, s *stage, p peers.Pe
 	// Enough that the opening of the connections does not show.
 	const enough, most = 40, 400_000
 	for n := 4 * c.connections; ; n = min(most, n*6) {
-		progress("%s: calibrating %s", c.name(), p.Name)
+		b.env.Progress("%s: calibrating %s", c.name(), p.Name)
 		m, err := b.once(ctx, c, s, p, n)
 		if err != nil {
 			return 0, err
@@ -198,6 +193,9 @@ func (b *bench) once(ctx context.Context, c benchCase, s *stage, p peers.Peer, n
 	if err != nil {
 		return measurement{}, err
 	}
+	if !p.Sends() {
+		return measurement{messages: n, figure: figure}, ctx.Err()
+	}
 	after, err := s.totals(before.Accepted + int64(n))
 	if err != nil {
 		return measurement{}, err
@@ -223,10 +221,4 @@ func fits(p peers.Peer, got, want, messages int64) bool {
 		return got > want && got <= want+messages*int64(p.Signatures())<<10
 	}
 	return got == want
-}
-
-// progress says on standard error what is under way, in one line that is written
-// over; empty: it is wiped.
-func progress(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "\r\x1b[K"+format, args...)
 }

@@ -21,8 +21,21 @@ type benchCase struct {
 	connections int
 	size        int
 	roundTrip   time.Duration
+	peers       []string      // who is compared
+	signed      bool          // signing is what is compared
 	run         time.Duration // about how long one run should take
+	rounds      int
 }
+
+// Who is compared: everybody where the client is the limit, and those that matter elsewhere.
+var (
+	core      = []string{"mxsend", "smtp-source", "net/smtp", "go-smtp"}
+	everybody = []string{"mxsend", "smtp-source", "net/smtp", "go-smtp", "go-mail", "nodemailer"}
+	signers   = []string{
+		"mxsend", "mxsend+RSA", "mxsend+RSA in OpenSSL", "mxsend+Ed25519", "mxsend+both",
+		"bare RSA", "bare RSA in OpenSSL", "bare Ed25519", "bare both",
+	}
+)
 
 // The sinks.
 const (
@@ -37,6 +50,9 @@ func (c benchCase) name() string {
 	if c.roundTrip > 0 {
 		name += fmt.Sprintf(", %v round trip", c.roundTrip)
 	}
+	if c.signed {
+		name += ", signed"
+	}
 	return name
 }
 
@@ -48,45 +64,67 @@ func (c benchCase) width() string {
 	return fmt.Sprintf("%d connections", c.connections)
 }
 
-// cases lists what is measured. A single connection is measured only with a
-// round-trip time: on loopback without one, its figures tell more about the
-// processor's idle states than about the client.
+// cases lists what is measured, those of -quick first.
 func cases(o options) []benchCase {
-	const kib = 1 << 10
-	run := o.run
+	const kib, ms = 1 << 10, time.Millisecond
+	all := []benchCase{
+		{sink: minimal, connections: 10, size: 4 * kib, peers: everybody},
+		{sink: minimal, connections: 1, size: 4 * kib, roundTrip: ms, peers: core},
+		{sink: smtpSink, connections: 10, size: 4 * kib, peers: core},
+	}
+	if !o.quick {
+		all = append(all,
+			benchCase{sink: minimal, connections: maxConnections, size: 4 * kib, peers: everybody},
+			benchCase{sink: minimal, connections: 1, size: 4 * kib, peers: core},
+			benchCase{sink: minimal, connections: 10, size: 64 * kib, peers: everybody},
+			benchCase{sink: minimal, connections: maxConnections, size: 64 * kib, peers: core},
+			benchCase{sink: minimal, connections: 10, size: 4 * kib, peers: signers, signed: true},
+			benchCase{sink: smtpSink, connections: maxConnections, size: 4 * kib, peers: core},
+			benchCase{sink: smtpSink, connections: 10, size: 64 * kib, peers: core},
+			benchCase{sink: minimal, connections: 10, size: 4 * kib, roundTrip: ms, peers: core},
+			benchCase{sink: minimal, connections: maxConnections, size: 4 * kib, roundTrip: ms, peers: core},
+			benchCase{sink: minimal, connections: 1, size: 64 * kib, roundTrip: ms, peers: core},
+			benchCase{sink: minimal, connections: 1, size: 4 * kib, roundTrip: 10 * ms, peers: core},
+			benchCase{sink: minimal, connections: 10, size: 4 * kib, roundTrip: 10 * ms, peers: core},
+			benchCase{sink: minimal, connections: maxConnections, size: 4 * kib, roundTrip: 10 * ms, peers: core},
+			benchCase{sink: testRelay, connections: 10, size: 4 * kib, peers: core},
+			benchCase{sink: testRelay, connections: maxConnections, size: 4 * kib, peers: core},
+			benchCase{sink: realPostfix, connections: 10, size: 4 * kib, peers: everybody},
+			benchCase{sink: realPostfix, connections: maxConnections, size: 4 * kib, peers: core},
+			benchCase{sink: realPostfix, connections: 10, size: 64 * kib, peers: core},
+		)
+	}
+	for i := range all {
+		all[i] = o.timed(all[i])
+	}
+	return all
+}
+
+// maxConnections is the most that a case has.
+const maxConnections = 50
+
+// startTrips is how many round trips a run has to last at least, so that the four or five of opening and closing a connection
+// do not show.
+const startTrips = 200
+
+// timed sets how long and how often the peers of a case run.
+func (o options) timed(c benchCase) benchCase {
+	c.rounds, c.run = 5, time.Second
 	if o.quick {
-		if run == 0 {
-			run = 200 * time.Millisecond
-		}
-		return []benchCase{
-			{minimal, 10, 4 * kib, 0, run},
-			{minimal, 1, 4 * kib, time.Millisecond, run},
-			{smtpSink, 10, 4 * kib, 0, run},
-		}
+		c.rounds, c.run = 3, 200*time.Millisecond
 	}
-	if run == 0 {
-		run = time.Second
+	if c.sink == realPostfix {
+		// What it accepted goes through its queue after each run, which takes as long again.
+		c.rounds, c.run = 3, 2*c.run
 	}
-	return []benchCase{
-		{minimal, 10, 4 * kib, 0, run},
-		{minimal, 50, 4 * kib, 0, run},
-		{minimal, 10, 64 * kib, 0, run},
-		{minimal, 50, 64 * kib, 0, run},
-		{smtpSink, 10, 4 * kib, 0, run},
-		{smtpSink, 50, 4 * kib, 0, run},
-		{smtpSink, 10, 64 * kib, 0, run},
-		{minimal, 1, 4 * kib, time.Millisecond, run},
-		{minimal, 1, 64 * kib, time.Millisecond, run},
-		{minimal, 1, 4 * kib, 10 * time.Millisecond, run},
-		{minimal, 10, 4 * kib, time.Millisecond, run},
-		{minimal, 50, 4 * kib, time.Millisecond, run},
-		{minimal, 10, 4 * kib, 10 * time.Millisecond, run},
-		{minimal, 50, 4 * kib, 10 * time.Millisecond, run},
-		{smtpSink, 1, 4 * kib, time.Millisecond, run},
-		{testRelay, 10, 4 * kib, 0, run},
-		{testRelay, 50, 4 * kib, 0, run},
-		{realPostfix, 10, 4 * kib, 0, 2 * run},
-		{realPostfix, 50, 4 * kib, 0, 2 * run},
-		{realPostfix, 10, 64 * kib, 0, 2 * run},
+	if o.run > 0 {
+		c.run = o.run
 	}
+	if least := startTrips * c.roundTrip; c.run < least {
+		c.rounds, c.run = 3, least
+	}
+	if o.rounds > 0 {
+		c.rounds = o.rounds
+	}
+	return c
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"net/smtp"
 	"os/exec"
+	"runtime"
 	"time"
 
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/proxy"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
 	"github.com/mxsend/go-mxsend/benchmarks/internal/sink"
@@ -36,7 +38,7 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	case testRelay:
 		// One for each case: its ledger grows with every mail.
 		var err error
-		if s.relays, err = sink.Start(exec.Command(executable(), beRelays)); err != nil {
+		if s.relays, err = sink.Start(exec.Command(program.Self(), beRelays)); err != nil {
 			return nil, err
 		}
 		s.address = s.relays.Address
@@ -51,6 +53,9 @@ func (b *bench) stage(c benchCase) (*stage, error) {
 	if c.roundTrip == 0 {
 		return s, nil
 	}
+	// The proxy's sleeps in the kernel each keep a P of the runtime until that notices, which it does after up to 10 ms:
+	// there have to be more of them than connections.
+	runtime.GOMAXPROCS(4 * maxConnections)
 	var err error
 	if s.proxy, err = proxy.Listen(s.address, c.roundTrip); err != nil {
 		return nil, err

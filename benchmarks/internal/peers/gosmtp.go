@@ -1,43 +1,22 @@
 package peers
 
 import (
-	"context"
+	"io"
 
 	"github.com/emersion/go-smtp"
 )
 
-// runGoSMTP is go-smtp's client, each connection on a goroutine and kept open.
-func runGoSMTP(_ context.Context, job Job, m *mailing) (int, error) {
-	return pooled(job, m, func(take func() (string, bool)) error {
-		c, err := smtp.Dial(job.Address)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		if err := c.Hello(LocalName); err != nil {
-			return err
-		}
-		for {
-			returnPath, ok := take()
-			if !ok {
-				return c.Quit()
-			}
-			if err := c.Mail(returnPath, nil); err != nil {
-				return err
-			}
-			if err := c.Rcpt(recipient, nil); err != nil {
-				return err
-			}
-			w, err := c.Data()
-			if err != nil {
-				return err
-			}
-			if _, err := w.Write(m.content); err != nil {
-				return err
-			}
-			if err := w.Close(); err != nil {
-				return err
-			}
-		}
-	})
+// openGoSMTP is a session of go-smtp's client.
+func openGoSMTP(address string) (*session, error) {
+	c, err := smtp.Dial(address)
+	if err != nil {
+		return nil, err
+	}
+	return &session{
+		mail:  func(returnPath string) error { return c.Mail(returnPath, nil) },
+		rcpt:  func(recipient string) error { return c.Rcpt(recipient, nil) },
+		data:  func() (io.WriteCloser, error) { return c.Data() },
+		quit:  c.Quit,
+		close: c.Close,
+	}, c.Hello(LocalName)
 }

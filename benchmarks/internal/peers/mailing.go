@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"crypto"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -13,7 +14,8 @@ import (
 type mailing struct {
 	content     []byte
 	returnPaths string // all in one, each pathLen long
-	signer      mxsend.Signer
+	keys        []crypto.Signer
+	signer      mxsend.Signer // with the keys; nil: there are none
 	next        atomic.Int64
 	n           int64
 }

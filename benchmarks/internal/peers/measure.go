@@ -34,7 +34,10 @@ func Main(ctx context.Context, spec string, out io.Writer) error {
 		return err
 	}
 	m := newMailing(job)
-	if m.signer, err = newSigner(p.keys); err != nil {
+	if m.keys, err = makeKeys(p.keys); err != nil {
+		return err
+	}
+	if m.signer, err = newSigner(m.keys); err != nil {
 		return err
 	}
 	stop, err := profile(job.Profile)

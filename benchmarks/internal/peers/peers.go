@@ -45,6 +45,10 @@ type Peer struct {
 	measures bool
 	// keys sign each message, each in a header field of its own.
 	keys []keyMaker
+	// Bare is the peer that makes the same signatures and sends nothing; empty: there
+	// is none. For such a peer itself, see Sends.
+	Bare string
+	bare bool
 	// Inexact: the peer composes messages of its own, of about the size.
 	Inexact bool
 	// Slow: its runs take long to start.
@@ -53,21 +57,31 @@ type Peer struct {
 
 // All returns the peers, in the order of the tables.
 func All() []Peer {
+	rsa, openSSL, ed := []keyMaker{rsaKey}, []keyMaker{opensslKey}, []keyMaker{ed25519Key}
+	both := []keyMaker{rsaKey, ed25519Key}
 	return []Peer{
 		{Name: "mxsend", run: runMxsend},
-		{Name: "mxsend+RSA", run: runMxsend, keys: []keyMaker{rsaKey}},
-		{Name: "mxsend+Ed25519", run: runMxsend, keys: []keyMaker{ed25519Key}},
-		{Name: "mxsend+both", run: runMxsend, keys: []keyMaker{rsaKey, ed25519Key}},
+		{Name: "mxsend+RSA", run: runMxsend, keys: rsa, Bare: "bare RSA"},
+		{Name: "mxsend+RSA in OpenSSL", run: runMxsend, keys: openSSL, Bare: "bare RSA in OpenSSL"},
+		{Name: "mxsend+Ed25519", run: runMxsend, keys: ed, Bare: "bare Ed25519"},
+		{Name: "mxsend+both", run: runMxsend, keys: both, Bare: "bare both"},
 		{Name: "smtp-source", command: smtpSource},
-		{Name: "net/smtp", run: runNetSMTP},
-		{Name: "go-smtp", run: runGoSMTP},
+		{Name: "net/smtp", run: inLockStep(openNetSMTP)},
+		{Name: "go-smtp", run: inLockStep(openGoSMTP)},
 		{Name: "go-mail", run: runGoMail, Inexact: true},
 		{Name: "nodemailer", command: nodemailer, measures: true, Slow: true},
+		{Name: "bare RSA", run: runBare, keys: rsa, bare: true},
+		{Name: "bare RSA in OpenSSL", run: runBare, keys: openSSL, bare: true},
+		{Name: "bare Ed25519", run: runBare, keys: ed, bare: true},
+		{Name: "bare both", run: runBare, keys: both, bare: true},
 	}
 }
 
 // Signatures is how many DKIM signatures the peer puts on each message.
 func (p Peer) Signatures() int { return len(p.keys) }
+
+// Sends says whether the peer sends mail at all: bare signing does not.
+func (p Peer) Sends() bool { return !p.bare }
 
 func find(name string) (Peer, error) {
 	for _, p := range All() {
@@ -82,7 +96,8 @@ func find(name string) (Peer, error) {
 // the scratch directory.
 func (p Peer) Available(scratch string) error {
 	if p.command == nil {
-		return nil
+		_, err := makeKeys(p.keys)
+		return err
 	}
 	_, err := p.command(Job{Address: "127.0.0.1:25", Connections: 1, Messages: 1, Size: 512, Scratch: scratch})
 	return err

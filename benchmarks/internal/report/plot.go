@@ -46,7 +46,7 @@ func Bars(dir, name, title, unit string, groups []string, series []Series) error
 	p.NominalX(groups...)
 	p.X.Min, p.X.Max = -0.5, float64(len(groups))-0.5
 	p.Legend.Top = true
-	return save(p, dir, name, vg.Points(max(400, 90*float64(len(groups)))))
+	return SavePlot(p, dir, name, vg.Points(max(400, 90*float64(len(groups)))))
 }
 
 // Lines draws a line for each series into dir, as name.svg and name.png.
@@ -69,14 +69,15 @@ func Lines(dir, name, title, xUnit, yUnit string, series []Series) error {
 		p.Legend.Add(s.Name, line)
 	}
 	p.Legend.Top = true
-	return save(p, dir, name, vg.Points(600))
+	return SavePlot(p, dir, name, vg.Points(600))
 }
 
-func save(p *plot.Plot, dir, name string, width vg.Length) error {
+// SavePlot writes a plot of any kind into dir, as name.svg and name.png.
+func SavePlot(p *plot.Plot, dir, name string, width vg.Length) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, name)
-	const height = 320
-	return errors.Join(p.Save(width, vg.Points(height), file+".svg"), p.Save(width, vg.Points(height), file+".png"))
+	height := max(vg.Points(320), width/2)
+	return errors.Join(p.Save(width, height, file+".svg"), p.Save(width, height, file+".png"))
 }

@@ -4,11 +4,9 @@ package report
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
-	"text/tabwriter"
 )
 
 // A Sample is the values of one figure, one a run.
@@ -38,17 +36,37 @@ type Row struct {
 	Name   string   `json:"name"`
 	Value  float64  `json:"value"`
 	Unit   string   `json:"unit"`
-	Spread float64  `json:"spread"`          // (largest − smallest) ÷ median of the runs
-	Ratio  *float64 `json:"ratio,omitempty"` // to the reference named by the benchmark, where there is one
+	Spread float64  `json:"spread"`           // (largest − smallest) ÷ median of the runs
+	Ratio  *float64 `json:"ratio,omitempty"`  // to the reference named by the benchmark, where there is one
+	Target string   `json:"target,omitempty"` // what the ratio, or else the value, is to reach, where the benchmark sets that itself
+	Holds  *bool    `json:"holds,omitempty"`  // whether it does
 }
 
-// A Report is the rows of one benchmark.
+// A Report is what one benchmark has to say.
 type Report struct {
-	Benchmark string   `json:"benchmark"`
-	Machine   Machine  `json:"machine"`
-	Reference string   `json:"reference,omitempty"` // what ratios are to
-	Skipped   []string `json:"skipped,omitempty"`
-	Rows      []Row    `json:"rows"`
+	Benchmark string    `json:"benchmark"`
+	Machine   Machine   `json:"machine"`
+	Quick     bool      `json:"quick"`               // a short run: its figures show that it works, and little else
+	Reference string    `json:"reference,omitempty"` // what ratios are to
+	Skipped   []string  `json:"skipped,omitempty"`   // what could not be measured, and why
+	Rows      []Row     `json:"rows"`
+	Tables    []Table   `json:"tables,omitempty"` // the rows, put together for people
+	Plots     []Picture `json:"plots,omitempty"`
+}
+
+// A Picture is a plot that was saved.
+type Picture struct {
+	File  string `json:"file"` // without the ending; there are .svg and .png
+	Title string `json:"title"`
+}
+
+// Row finds a row.
+func (r *Report) Row(name string) (Row, bool) {
+	at := slices.IndexFunc(r.Rows, func(row Row) bool { return row.Name == name })
+	if at < 0 {
+		return Row{}, false
+	}
+	return r.Rows[at], true
 }
 
 // Add appends a row.
@@ -70,40 +88,6 @@ func (r *Report) WriteJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
-}
-
-// A Table is written with aligned columns, the first to the left, the others to
-// the right.
-type Table struct {
-	Title  string
-	Header []string
-	Rows   [][]string
-	Notes  []string
-}
-
-// Write writes the table.
-func (t *Table) Write(w io.Writer) error {
-	fmt.Fprintln(w, t.Title)
-	widest := 0
-	for _, row := range append([][]string{t.Header}, t.Rows...) {
-		widest = max(widest, len(row[0]))
-	}
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, row := range append([][]string{t.Header}, t.Rows...) {
-		fmt.Fprintf(tw, "  %-*s", widest, row[0])
-		for _, cell := range row[1:] {
-			fmt.Fprintf(tw, "\t%s", cell)
-		}
-		fmt.Fprintln(tw, "\t")
-	}
-	if err := tw.Flush(); err != nil {
-		return err
-	}
-	for _, n := range t.Notes {
-		fmt.Fprintln(w, "  "+n)
-	}
-	_, err := fmt.Fprintln(w)
-	return err
 }
 
 // Figure writes a number with as many digits as mean something.

@@ -1,6 +1,6 @@
 //go:build cgo && openssl
 
-package main
+package openssl
 
 import (
 	"crypto"
@@ -10,9 +10,8 @@ import (
 	"github.com/mxsend/go-mxsend/dkim/opensslkey"
 )
 
-const opensslNote = ""
-
-func opensslKey(key *rsa.PrivateKey) (crypto.Signer, error) {
+// Key moves a key into libcrypto.
+func Key(key *rsa.PrivateKey) (crypto.Signer, error) {
 	text, err := dkim.MarshalKey(key)
 	if err != nil {
 		return nil, err
