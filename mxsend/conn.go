@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -50,11 +51,12 @@ type conn struct {
 	tx, txNext *transaction
 	slots      [2]transaction
 	scratch    []byte
-	used       int   // transactions that were answered
-	needReset  bool  // the relay has half a transaction open
-	parted     bool  // the entry in the envelope slot was given back: its envelope is out, so close
-	half       bool  // the beginning of a reply was read, and not yet its end
-	ending     error // why nothing more is written; the reader reads on to the end
+	turned     time.Time // when the books were last looked at
+	used       int       // transactions that were answered
+	needReset  bool      // the relay has half a transaction open
+	parted     bool      // the entry in the envelope slot was given back: its envelope is out, so close
+	half       bool      // the beginning of a reply was read, and not yet its end
+	ending     error     // why nothing more is written; the reader reads on to the end
 	ended      bool
 
 	since time.Time // when it last became idle
@@ -108,6 +110,9 @@ func (c *conn) run() {
 		return
 	}
 	for {
+		// Others that can run go first: replies come meanwhile, and one that is
+		// there already costs one system call, where waiting for it costs three.
+		runtime.Gosched()
 		r, err := c.replies.Next()
 		if !c.hear(r, c.out.handed.offered.Load(), err) {
 			return
@@ -159,6 +164,7 @@ func (c *conn) act(heard bool, now time.Time) {
 		return
 	}
 	todo := c.client.turn(c, heard, now)
+	c.turned = now
 	switch {
 	case todo.leave:
 		c.quit()

@@ -14,14 +14,16 @@ import (
 func (c *conn) hear(r smtpwire.Reply, offered int64, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
+	now, used := time.Now(), c.used
 	for err == nil {
 		if c.ending != errLeft {
 			err = c.handle(r, offered, now)
 		}
 		if err == nil && !c.replies.HasReply() {
 			c.half = c.replies.Buffered() > 0
-			c.act(true, now)
+			if c.used != used || !c.expects(now) {
+				c.act(true, now)
+			}
 			return true
 		}
 		if err == nil {
@@ -36,6 +38,14 @@ func (c *conn) hear(r smtpwire.Reply, offered int64, err error) bool {
 	}
 	c.end(err, now)
 	return false
+}
+
+// expects says that nothing can follow yet: more replies are due to commands that
+// went out together, and the books were looked at a moment ago.
+func (c *conn) expects(now time.Time) bool {
+	const moment = time.Second
+	t := c.tx
+	return t.busy && t.sent == t.commands() && !t.granted && !t.loneDot && !t.over && now.Sub(c.turned) < moment
 }
 
 // handle takes in one reply: it belongs to the oldest command without one.
