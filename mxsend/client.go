@@ -66,6 +66,13 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
+// String names the Client by its mail domain, so that it may be printed while it
+// works, and nothing of its Config is.
+func (c *Client) String() string { return "mxsend.Client(" + c.cfg.Domain + ")" }
+
+// GoString is String, for %#v.
+func (c *Client) GoString() string { return c.String() }
+
 func (c *Client) newLane(id Lane, cfg LaneConfig) *lane {
 	domain := cfg.Domain
 	if domain == "" {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -107,16 +108,29 @@ func join(codec *verp.Codec, r *Report) (verp.Token, Verdict) {
 	return token, verdict
 }
 
-// tokensIn returns the addresses of the mailto: links in a List-Unsubscribe
-// field (RFC 2369 §3.2), at most ten.
+// tokensIn returns what may be a return path in the links of a List-Unsubscribe
+// field (RFC 2369 §3.2, RFC 8058): the address of a mailto: link, and whatever in
+// the path or query of an https: link has an "@", percent-encoded or not; from at
+// most ten places.
 func tokensIn(listUnsubscribe string) []string {
+	const most = 10
+	if plain, err := url.PathUnescape(listUnsubscribe); err == nil {
+		listUnsubscribe = plain
+	}
 	var out []string
-	for pos := 0; len(out) < 10; {
-		var a string
-		if a, pos = nextAddress(listUnsubscribe, pos); a == "" {
+	between := func(r rune) bool { return strings.ContainsRune("<>/?&#;:, \t\r\n", r) }
+	for piece := range strings.FieldsFuncSeq(listUnsubscribe, between) {
+		at := strings.IndexByte(piece, '@')
+		if at < 0 {
+			continue
+		}
+		if len(out) >= most {
 			break
 		}
-		out = append(out, strings.TrimPrefix(a, "mailto:"))
+		out = append(out, piece)
+		if i := strings.LastIndexByte(piece[:at], '='); i >= 0 {
+			out = append(out, piece[i+1:]) // the value of a query
+		}
 	}
 	return out
 }

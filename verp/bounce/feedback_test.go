@@ -2,6 +2,7 @@ package bounce
 
 import (
 	"net"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -67,6 +68,9 @@ func TestFeedbackIsJoined(t *testing.T) {
 		{"Message-ID", "", "", messageID, "u@example.com", Valid},
 		{"Message-ID where the return path is another's", "jane@provider.example", "jane@provider.example", messageID, "u@example.com", Valid},
 		{"List-Unsubscribe", "", "", "<x@example.com>", returnPath, Valid},
+		{"List-Unsubscribe, mailto with a subject", "", "", "<x@example.com>", returnPath + "?subject=stop", Valid},
+		{"List-Unsubscribe, path of https", "", "", "<x@example.com>", "u@example.com>, <https://news.example.com/u/" + returnPath + "?one=click", Valid},
+		{"List-Unsubscribe, query of https, encoded", "", "", "<x@example.com>", "u@example.com>, <https://news.example.com/u?r=" + url.QueryEscape(returnPath) + "&list=7", Valid},
 		{"redacted", "", "", "<x@example.com>", "u@example.com", Unverified},
 		{"forged", forged, forged, "<x@example.com>", forged, Unverified},
 	}
