@@ -79,11 +79,50 @@ func TestOutcomeAdd(t *testing.T) {
 	var all outcome
 	for i := range 3 {
 		var o outcome
-		o.figure("a", rate, float64(i), "")
-		o.figure("b", mails, 0, "0")
+		o.figure("a", rate, float64(i), anything)
+		o.figure("b", mails, 0, none())
 		all.add(o)
 	}
 	if len(all.figures) != 2 || len(all.figures[1].values) != 3 || all.figures[0].values.Median() != 1 {
 		t.Errorf("got %+v", all.figures)
+	}
+}
+
+// A rate is judged by its ratio to one relay alone, everything else by its value.
+func TestRows(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		unit    string
+		value   float64
+		wanted  wanted
+		target  string
+		verdict string
+	}{
+		{"rate, enough", rate, 360, atLeast(0.9), "≥ 0.90", "holds"},
+		{"rate, too low", rate, 359, atLeast(0.9), "≥ 0.90", "missed"},
+		{"rate, explains", rate, 800, anything, "", ""},
+		{"value, just", mails, 16, atMost(16), "≤ 16", "holds"},
+		{"value, too much", mails, 17, atMost(16), "≤ 16", "missed"},
+		{"did not happen", mails, 0, none(), "0", "holds"},
+		{"happened", mails, 1, none(), "0", "missed"},
+		{"for the reader", millis, 30, roughly("as alone"), "as alone", ""},
+	} {
+		var o outcome
+		o.figure(tt.name, tt.unit, tt.value, tt.wanted)
+		rows := o.rows("case", 400)
+		if row := rows[0]; row.Name != "case: "+tt.name || row.Value != tt.value || row.Target != tt.target || row.Verdict() != tt.verdict || (row.Ratio != nil) != (tt.unit == rate) {
+			t.Errorf("%s: got %+v, %q, want target %q, %q", tt.name, row, row.Verdict(), tt.target, tt.verdict)
+		}
+		if cells := o.table("title", rows).Rows[0]; cells[0] != tt.name || cells[len(cells)-1] != tt.verdict {
+			t.Errorf("%s: got cells %q", tt.name, cells)
+		}
+	}
+}
+
+func TestOffWeight(t *testing.T) {
+	for share, want := range map[float64]float64{50: 0, 47.5: 5, 52.5: 5, 0: 100} {
+		if got := offWeight(share); got != want {
+			t.Errorf("%v %%: got %v, want %v", share, got, want)
+		}
 	}
 }

@@ -14,56 +14,47 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync"
 
-	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "failover:", err)
-		os.Exit(1)
+func main() { program.Main(newProgram()) }
+
+func newProgram() program.Program {
+	only := ""
+	return program.Program{
+		Name: "failover", Quick: "one round, the cases beside each other",
+		Flags: func(f *flag.FlagSet) { f.StringVar(&only, "case", "", "run these cases only, separated by commas") },
+		Run:   func(ctx context.Context, e *program.Env) error { return run(ctx, e, only) },
 	}
 }
 
-func run(ctx context.Context) error {
-	quick := flag.Bool("quick", false, "at most 20 seconds: one round, the cases beside each other")
-	asJSON := flag.Bool("json", false, "print one JSON object in place of the tables")
-	only := flag.String("case", "", "run these cases only, separated by commas")
-	plotDir := flag.String("plots", "", "directory for plots, as SVG and PNG")
-	flag.Parse()
-	cases, err := choose(*only)
+func run(ctx context.Context, e *program.Env, only string) error {
+	cases, err := choose(only)
 	if err != nil {
 		return err
 	}
-	rounds := 3
-	if *quick {
-		rounds = 1
-	}
+	rounds := either(e.Quick, 1, 3)
 	all := make([]outcome, len(cases))
 	for i := range rounds {
-		if err := runRound(ctx, cases, all, *quick, fmt.Sprintf("round %d of %d", i+1, rounds)); err != nil {
+		if err := runRound(ctx, e, cases, all, fmt.Sprintf("round %d of %d", i+1, rounds)); err != nil {
 			return err
 		}
 	}
-	if *plotDir != "" {
-		for i, c := range cases {
-			if err := report.Lines(*plotDir, "failover-"+c.name, c.title, "seconds", "mails accepted a second", all[i].series); err != nil {
-				return err
-			}
+	r := e.Report()
+	r.Reference = "one relay alone"
+	reference := all[0].figures[0].values.Median()
+	for i, c := range cases {
+		rows := all[i].rows(c.name, reference)
+		r.Rows = append(r.Rows, rows...)
+		if err := errors.Join(e.Table(all[i].table(c.title, rows)), e.Plot("failover-"+c.name, c.title, all[i].plot)); err != nil {
+			return err
 		}
 	}
-	if *asJSON {
-		return reportOf(cases, all).WriteJSON(os.Stdout)
-	}
-	return writeTables(os.Stdout, cases, all)
+	return nil
 }
 
 // choose picks cases by name. The others are compared with alone, which is
@@ -76,68 +67,30 @@ func choose(names string) ([]scenario, error) {
 	wanted := strings.Split(names, ",")
 	for _, name := range wanted {
 		if !slices.ContainsFunc(all, func(c scenario) bool { return c.name == name }) {
-			return nil, fmt.Errorf("-case: there is no case %q", name)
+			return nil, program.Misuse("-case: there is no case %q", name)
 		}
 	}
 	return slices.DeleteFunc(all, func(c scenario) bool { return c.name != alone && !slices.Contains(wanted, c.name) }), nil
 }
 
 // runRound runs every case once, and adds what it found to all.
-func runRound(ctx context.Context, cases []scenario, all []outcome, quick bool, progress string) error {
+func runRound(ctx context.Context, e *program.Env, cases []scenario, all []outcome, round string) error {
 	errs := make([]error, len(cases))
 	var running sync.WaitGroup
 	for i, c := range cases {
-		fmt.Fprintf(os.Stderr, "%s: %s\n", progress, c.title)
+		e.Progress("%s: %s", round, c.title)
 		running.Go(func() {
-			o, err := c.run(ctx, quick)
+			o, err := c.run(ctx, e.Quick)
 			if err != nil {
 				errs[i] = fmt.Errorf("%s: %w", c.name, err)
 				return
 			}
 			all[i].add(o)
 		})
-		if !quick {
+		if !e.Quick {
 			running.Wait()
 		}
 	}
 	running.Wait()
 	return errors.Join(errs...)
-}
-
-func reportOf(cases []scenario, all []outcome) *report.Report {
-	r := &report.Report{Benchmark: "failover", Machine: report.ThisMachine(), Reference: "one relay alone"}
-	reference := all[0].figures[0].values.Median()
-	for i, c := range cases {
-		for _, f := range all[i].figures {
-			if f.unit == rate {
-				r.AddRatio(c.name+": "+f.name, f.unit, f.values, reference)
-			} else {
-				r.Add(c.name+": "+f.name, f.unit, f.values)
-			}
-		}
-	}
-	return r
-}
-
-func writeTables(w io.Writer, cases []scenario, all []outcome) error {
-	r := reportOf(cases, all)
-	if _, err := fmt.Fprintf(w, "%s/%s, %s, %d cores, %s\n\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Machine.Go); err != nil {
-		return err
-	}
-	rows := r.Rows
-	for i, c := range cases {
-		t := &report.Table{Title: c.title, Header: []string{"", "", "", "× alone", "wanted"}}
-		for k, f := range all[i].figures {
-			ratio := ""
-			if p := rows[k].Ratio; p != nil {
-				ratio = fmt.Sprintf("%.2f", *p)
-			}
-			t.Rows = append(t.Rows, []string{f.name, report.Figure(rows[k].Value), f.unit, ratio, f.wanted})
-		}
-		rows = rows[len(all[i].figures):]
-		if err := t.Write(w); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -82,9 +82,9 @@ func audit(ctx context.Context, cluster *mxtest.Cluster, loads []*load, o *outco
 		}
 		others += l.count(mxsend.Rejected, mxsend.Deferred, mxsend.NotAttempted)
 	}
-	o.figure("not accepted, and not in doubt", mails, others, "0")
-	o.figure("lost", mails, float64(lost), "0")
-	o.figure("there twice", mails, float64(duplicates), "0")
+	o.figure("not accepted, and not in doubt", mails, others, none())
+	o.figure("lost", mails, float64(lost), none())
+	o.figure("there twice", mails, float64(duplicates), none())
 	return nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
@@ -14,20 +13,21 @@ import (
 type delivering struct {
 	pace       float64
 	recipients int
+	progress   func(format string, args ...any)
 	idle       *pass
 	ways       []way
 	passes     []*pass // of each way
 }
 
 func (d *delivering) simulate(ctx context.Context) error {
-	fmt.Fprintln(os.Stderr, "model: idle")
+	d.progress("model: idle")
 	d.idle = idle(time.Hour)
 	d.ways = ways(d.pace)
 	for _, w := range d.ways {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, "model: "+w.name)
+		d.progress("model: %s", w.name)
 		d.passes = append(d.passes, w.mailing(d.recipients))
 	}
 	return nil
@@ -64,7 +64,7 @@ func (d *delivering) report(r *report.Report) *report.Table {
 }
 
 // plot draws the worst delay of every hundredth of the first pass.
-func (d *delivering) plot(dir string) error {
+func (d *delivering) plot(dir, name, title string) error {
 	var lines []report.Series
 	for i, w := range d.ways {
 		p := d.passes[i]
@@ -79,5 +79,5 @@ func (d *delivering) plot(dir string) error {
 		}
 		lines = append(lines, line)
 	}
-	return report.Lines(dir, "lanes-delivery", "Slowest delivery of transactional mail during the first pass of a mailing", "% of the first pass", "seconds", lines)
+	return report.Lines(dir, name, title, "% of the first pass", "seconds", lines)
 }

@@ -17,36 +17,39 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
-	"os"
-	"os/signal"
 	"time"
 
-	"github.com/mxsend/go-mxsend/benchmarks/internal/report"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/program"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "lanes:", err)
-		os.Exit(1)
-	}
+func main() { program.Main(newProgram()) }
+
+// options are what is measured.
+type options struct {
+	service time.Duration
+	pace    float64
 }
 
-func run(ctx context.Context) error {
-	quick := flag.Bool("quick", false, "at most 20 seconds: shorter phases, a smaller mailing in the model")
-	asJSON := flag.Bool("json", false, "print one JSON object in place of the tables")
-	plotDir := flag.String("plots", "", "directory for plots, as SVG and PNG")
-	service := flag.Duration("service", 5*time.Millisecond, "what a relay takes to answer a final dot")
-	pace := flag.Float64("pace", 200, "Bulk's rate where it is paced, in messages a second")
-	flag.Parse()
-	if *pace <= 0 {
-		return fmt.Errorf("-pace %v: it must be above 0", *pace)
+func newProgram() program.Program {
+	o := &options{}
+	return program.Program{Name: "lanes", Quick: "shorter phases, a smaller mailing in the model", Flags: o.flags, Run: o.run}
+}
+
+func (o *options) flags(f *flag.FlagSet) {
+	f.DurationVar(&o.service, "service", 5*time.Millisecond, "what a relay takes to answer a final dot")
+	f.Float64Var(&o.pace, "pace", 200, "Bulk's rate where it is paced, in messages a second")
+}
+
+func (o *options) run(ctx context.Context, e *program.Env) error {
+	if o.pace <= 0 {
+		return program.Misuse("-pace %v: it must be above 0", o.pace)
 	}
-	s := sending{service: *service, rounds: 5, phase: 5 * time.Second}
-	d := delivering{pace: *pace, recipients: 1_700_000}
-	if *quick {
+	if o.service < 0 {
+		return program.Misuse("-service %v: it cannot be negative", o.service)
+	}
+	s := sending{service: o.service, rounds: 5, phase: 5 * time.Second, progress: e.Progress}
+	d := delivering{pace: o.pace, recipients: 1_700_000, progress: e.Progress}
+	if e.Quick {
 		s.rounds, s.phase, d.recipients = 3, 1500*time.Millisecond, 200_000
 	}
 	if err := s.measure(ctx); err != nil {
@@ -55,21 +58,10 @@ func run(ctx context.Context) error {
 	if err := d.simulate(ctx); err != nil {
 		return err
 	}
-	r := &report.Report{Benchmark: "lanes", Machine: report.ThisMachine(), Reference: "the same on idle relays"}
-	tables := []*report.Table{s.report(r), d.report(r)}
-	if *plotDir != "" {
-		if err := errors.Join(s.plot(*plotDir), d.plot(*plotDir)); err != nil {
-			return err
-		}
-	}
-	if *asJSON {
-		return r.WriteJSON(os.Stdout)
-	}
-	fmt.Printf("%s/%s, %s, %d cores, %s\n\n", r.Machine.OS, r.Machine.Arch, r.Machine.CPU, r.Machine.Cores, r.Machine.Go)
-	for _, t := range tables {
-		if err := t.Write(os.Stdout); err != nil {
-			return err
-		}
-	}
-	return nil
+	r := e.Report()
+	r.Reference = "the same on idle relays"
+	return errors.Join(
+		e.Table(s.report(r)), e.Table(d.report(r)),
+		e.Plot("lanes-send", "How long Send of a transactional mail takes", s.plot),
+		e.Plot("lanes-delivery", "Slowest delivery of transactional mail during the first pass of a mailing", d.plot))
 }

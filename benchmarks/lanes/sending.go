@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 type sending struct {
 	service, phase time.Duration
 	rounds         int
+	progress       func(format string, args ...any)
 	idle, loaded   phases
 }
 
@@ -24,11 +24,11 @@ func (s *sending) measure(ctx context.Context) error {
 	}
 	defer b.close()
 	for i := range s.rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d: idle\n", i+1, s.rounds)
+		s.progress("round %d of %d: idle", i+1, s.rounds)
 		if err := b.idle(ctx, s.phase, &s.idle); err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "round %d of %d: under a mailing\n", i+1, s.rounds)
+		s.progress("round %d of %d: under a mailing", i+1, s.rounds)
 		if err := b.loaded(ctx, s.phase, &s.loaded); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (s *sending) report(r *report.Report) *report.Table {
 }
 
 // plot draws which share of the mails took how long at most.
-func (s *sending) plot(dir string) error {
+func (s *sending) plot(dir, name, title string) error {
 	var lines []report.Series
 	for _, p := range []struct {
 		name string
@@ -73,5 +73,5 @@ func (s *sending) plot(dir string) error {
 		}
 		lines = append(lines, line)
 	}
-	return report.Lines(dir, "lanes-send", "How long Send of a transactional mail takes", "ms", "% of the mails", lines)
+	return report.Lines(dir, name, title, "ms", "% of the mails", lines)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -56,15 +57,12 @@ func (p project) run(ctx context.Context, name, program string, quick bool) (*re
 	if quick {
 		args = append(args, "-quick")
 	}
-	shown := strings.Join(append(append([]string{"go", "run"}, tags...), "./benchmarks/"+name), " ") + " " + strings.Join(args, " ")
-	if !withoutPlots[name] {
-		if err := p.removePlots(name); err != nil {
-			return nil, err
-		}
-		args = append(args, "-plots", p.plots())
-		shown += " -plots benchmarks/plots"
+	shown := slices.Concat([]string{"go", "run"}, tags, []string{"./benchmarks/" + name}, args, []string{"-plots", "benchmarks/plots"})
+	if err := p.removePlots(name); err != nil {
+		return nil, err
 	}
-	r := &result{Command: shown, Started: time.Now().UTC().Truncate(time.Second)}
+	args = append(args, "-plots", p.plots())
+	r := &result{Command: strings.Join(shown, " "), Started: time.Now().UTC().Truncate(time.Second)}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Stderr = p.root, os.Stderr
 	// An interrupt lets it end its own processes.
@@ -82,9 +80,6 @@ func (p project) run(ctx context.Context, name, program string, quick bool) (*re
 	r.Versions = versions(ctx, program)
 	return r, nil
 }
-
-// withoutPlots are the benchmarks that draw none.
-var withoutPlots = map[string]bool{"lanes": true, "failover": true}
 
 // removePlots removes the plots of a benchmark's last run: the next may draw others.
 func (p project) removePlots(name string) error {

@@ -50,7 +50,7 @@ func megabytes(benchmark, row string) func(results) (float64, bool) {
 // targets lists them. The CPU of a message was set on a machine where smtp-source took 25 µs: the share of that is what can be
 // compared elsewhere.
 func targets() []target {
-	const t = "throughput"
+	const t, f = "throughput", "failover"
 	return []target{
 		{minimal10 + ", to smtp-source", false, 3, "×", ratio(t, minimal10+mxsend)},
 		{minimal50 + ", to smtp-source", false, 3, "×", ratio(t, minimal50+mxsend)},
@@ -65,7 +65,12 @@ func targets() []target {
 		{postfix10 + ", client CPU to net/smtp's", true, 0.5, "×", times(t, postfix10+mxsend+clientCPU, postfix10+": net/smtp"+clientCPU)},
 		{minimal10 + ", signed with RSA, to bare signing on all cores", false, 0.97, "×", ratio(t, minimal10+", signed: mxsend+RSA")},
 		{"transactional p99 under a mailing, to that on idle relays", true, 2, "×", ratio("lanes", "transactional p99, under a mailing")},
-		{"a mailing from 1 s after a relay was switched off, to the other relay alone", false, 0.9, "×", ratio("failover", "from 1 s after it")},
+		{"delivery by the model under a paced mailing on the same relays, p99 to that on idle relays", true, 2, "×", ratio("lanes", "delivery p99, shared relays, paced")},
+		{"delivery by the model under a mailing on relays of its own, p99 to that on idle relays", true, 2, "×", ratio("lanes", "delivery p99, relays of its own, unpaced")},
+		{"a mailing in the first second after a relay was switched off, to the other relay alone", false, 0.9, "×", ratio(f, "off: in the first second without it")},
+		{"a mailing 9 to 11 s after a relay was black-holed, to the other relay alone", false, 0.9, "×", ratio(f, "hole: from 9 to 11 s after")},
+		{"a mailing over a slow relay and another, to the other relay alone", false, 0.95, "×", ratio(f, "slow: throughput in all")},
+		{"a relay added to DNS, how far its share is off its weight's", true, 5, "%", value(f, "dns: how far that is off its weight's share")},
 		{"mails of one mailing", false, 1_700_000, "messages", value("mailing", "mails accepted")},
 		{"resident memory during it, largest", true, 64, "MB", megabytes("mailing", "resident memory, largest")},
 	}

@@ -72,14 +72,11 @@ func table(rows []report.Row, rounds int) *report.Table {
 		Notes:  []string{fmt.Sprintf("× bare is to the bare operation, measured in turns with it, %d rounds, unless a row says otherwise", rounds)},
 	}
 	for _, row := range rows {
-		ratio, verdict := "", ""
+		ratio := ""
 		if row.Ratio != nil {
 			ratio = fmt.Sprintf("%.3f", *row.Ratio)
 		}
-		if row.Holds != nil {
-			verdict = map[bool]string{true: "holds", false: "missed"}[*row.Holds]
-		}
-		t.Rows = append(t.Rows, []string{row.Name, report.Figure(row.Value), row.Unit, fmt.Sprintf("%.0f %%", 100*row.Spread), ratio, row.Target, verdict})
+		t.Rows = append(t.Rows, []string{row.Name, report.Figure(row.Value), row.Unit, fmt.Sprintf("%.0f %%", 100*row.Spread), ratio, row.Target, row.Verdict()})
 	}
 	return t
 }

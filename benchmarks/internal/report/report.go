@@ -42,6 +42,17 @@ type Row struct {
 	Holds  *bool    `json:"holds,omitempty"`  // whether it does
 }
 
+// Verdict says whether the row's target is reached; it is empty where the row has none that can be decided.
+func (r Row) Verdict() string {
+	switch {
+	case r.Holds == nil:
+		return ""
+	case *r.Holds:
+		return "holds"
+	}
+	return "missed"
+}
+
 // A Report is what one benchmark has to say.
 type Report struct {
 	Benchmark string    `json:"benchmark"`

@@ -5,6 +5,18 @@ import (
 	"testing"
 )
 
+func TestVerdict(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		holds *bool
+		want  string
+	}{{"no target", nil, ""}, {"reached", new(true), "holds"}, {"not reached", new(false), "missed"}} {
+		if got := (Row{Holds: tt.holds}).Verdict(); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestSample(t *testing.T) {
 	tests := []struct {
 		name           string
