@@ -122,6 +122,24 @@ func TestTargetMet(t *testing.T) {
 	}
 }
 
+// The targets of lanes and failover find the rows of the results that are stored, which those of short runs have as well.
+func TestTargetsNameRows(t *testing.T) {
+	all, err := load(here.results())
+	if err != nil {
+		t.Fatal(err)
+	}
+	some := results{"lanes": all["lanes"], "failover": all["failover"]}
+	found := 0
+	for _, of := range targets() {
+		if _, ok := of.of(some); ok {
+			found++
+		}
+	}
+	if found != 7 {
+		t.Errorf("%d targets are measured by lanes and failover, want 7", found)
+	}
+}
+
 func TestFiguresOfRows(t *testing.T) {
 	all := some()
 	if v, ok := all.times("lanes", "transactional p99, under a mailing", "a"); v != 2 || !ok {
