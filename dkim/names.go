@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,6 +99,8 @@ func newNameTable(headers []string) (*nameTable, error) {
 		switch {
 		case prefix == "" || !isFieldName(prefix):
 			errs = append(errs, fmt.Errorf("dkim: Headers: %.64q is no field name", h))
+		case strings.Contains(name, "="):
+			errs = append(errs, fmt.Errorf("dkim: Headers: %s cannot be signed: some verifiers take its \"=\" for a tag of the signature", h))
 		case slices.Contains(neverSigned, name):
 			errs = append(errs, fmt.Errorf("dkim: Headers: %s is never signed, relays change it", h))
 		case wild:
@@ -182,8 +185,12 @@ func (t *nameTable) hasPrefix(name string) bool {
 	return slices.ContainsFunc(t.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// signsUnknown is signs for a name that find does not know.
+// signsUnknown is signs for a name that find does not know. One with "=" is left alone: verifiers that look for the tag b= with
+// a pattern find "b=" in h=, too, and then the signature fails.
 func (t *nameTable) signsUnknown(name []byte) bool {
+	if bytes.IndexByte(name, '=') >= 0 {
+		return false
+	}
 	for _, p := range t.prefixes {
 		if len(name) > len(p) && string(name[:len(p)]) == p {
 			return true
