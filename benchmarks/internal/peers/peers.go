@@ -70,6 +70,7 @@ func All() []Peer {
 		{Name: "go-smtp", run: inLockStep(openGoSMTP)},
 		{Name: "go-mail", run: runGoMail, Inexact: true},
 		{Name: "nodemailer", command: nodemailer, measures: true, Slow: true},
+		{Name: "floor", run: runFloor},
 		{Name: "bare RSA", run: runBare, keys: rsa, bare: true},
 		{Name: "bare RSA in OpenSSL", run: runBare, keys: openSSL, bare: true},
 		{Name: "bare Ed25519", run: runBare, keys: ed, bare: true},
