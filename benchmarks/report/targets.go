@@ -62,6 +62,7 @@ func targets() []target {
 		{minimal10 + ", client CPU to smtp-source's", true, 12.0 / 25, "×", times(t, minimal10+mxsend+clientCPU, minimal10+smtpSource+clientCPU)},
 		{minimal10 + ", allocations", true, 6, "1/message", value(t, minimal10+mxsend+": allocations")},
 		{postfix10 + ", to smtp-source", false, 0.95, "×", ratio(t, postfix10+mxsend)},
+		{postfix10 + ", one return path, to smtp-source, which has one", false, 0.95, "×", ratio(t, postfix10+mxsend+" (one return path)")},
 		{postfix10 + ", client CPU to net/smtp's", true, 0.5, "×", times(t, postfix10+mxsend+clientCPU, postfix10+": net/smtp"+clientCPU)},
 		{minimal10 + ", signed with RSA, to bare signing on all cores", false, 0.97, "×", ratio(t, minimal10+", signed: mxsend+RSA")},
 		{"transactional p99 under a mailing, to that on idle relays", true, 2, "×", ratio("lanes", "transactional p99, under a mailing")},

@@ -32,6 +32,7 @@ type benchCase struct {
 var (
 	core      = []string{"mxsend", "smtp-source", "net/smtp", "go-smtp"}
 	withFloor = []string{"mxsend", "floor", "smtp-source", "net/smtp", "go-smtp"}
+	stored    = []string{"mxsend", "mxsend (one return path)", "floor", "smtp-source", "net/smtp", "go-smtp", "go-mail", "nodemailer"}
 	everybody = []string{"mxsend", "floor", "smtp-source", "net/smtp", "go-smtp", "go-mail", "nodemailer"}
 	signers   = []string{
 		"mxsend", "mxsend+RSA", "mxsend+RSA in OpenSSL", "mxsend+Ed25519", "mxsend+both",
@@ -72,7 +73,7 @@ func cases(o options) []benchCase {
 	all := []benchCase{
 		{sink: minimal, connections: 10, size: 4 * kib, peers: everybody},
 		{sink: minimal, connections: 1, size: 4 * kib, roundTrip: ms, peers: core},
-		{sink: smtpSink, connections: 10, size: 4 * kib, peers: core},
+		{sink: smtpSink, connections: 10, size: 4 * kib, peers: withFloor},
 	}
 	if !o.quick {
 		all = append(all,
@@ -91,7 +92,7 @@ func cases(o options) []benchCase {
 			benchCase{sink: minimal, connections: maxConnections, size: 4 * kib, roundTrip: 10 * ms, peers: core},
 			benchCase{sink: testRelay, connections: 10, size: 4 * kib, peers: core},
 			benchCase{sink: testRelay, connections: maxConnections, size: 4 * kib, peers: core},
-			benchCase{sink: realPostfix, connections: 10, size: 4 * kib, peers: everybody},
+			benchCase{sink: realPostfix, connections: 10, size: 4 * kib, peers: stored},
 			benchCase{sink: realPostfix, connections: maxConnections, size: 4 * kib, peers: core},
 			benchCase{sink: realPostfix, connections: 10, size: 64 * kib, peers: withFloor},
 		)

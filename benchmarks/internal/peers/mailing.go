@@ -9,7 +9,7 @@ import (
 	"github.com/mxsend/go-mxsend/mxsend"
 )
 
-// A mailing is the messages of a job: one content, a return path each. It is made
+// A mailing is the messages of a job: one content, a return path each (but see Peer.oneReturnPath). It is made
 // before the clock starts, so that the figures are those of the peer alone.
 type mailing struct {
 	content     []byte
@@ -25,10 +25,11 @@ const (
 	pathLen    = len("b+00000000@bounces.bench.test")
 )
 
-func newMailing(job Job) *mailing {
+// newMailing makes the messages of a job, with so many different return paths.
+func newMailing(job Job, returnPaths int) *mailing {
 	var b strings.Builder
-	b.Grow(job.Messages * pathLen)
-	for i := range job.Messages {
+	b.Grow(returnPaths * pathLen)
+	for i := range returnPaths {
 		fmt.Fprintf(&b, pathFormat, i)
 	}
 	return &mailing{content: Content(job.Size), returnPaths: b.String(), n: int64(job.Messages)}
@@ -40,7 +41,7 @@ func (m *mailing) take() (returnPath string, ok bool) {
 	if i >= m.n {
 		return "", false
 	}
-	at := int(i) * pathLen
+	at := int(i) * pathLen % len(m.returnPaths)
 	return m.returnPaths[at : at+pathLen], true
 }
 

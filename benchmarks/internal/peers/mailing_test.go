@@ -24,11 +24,14 @@ func TestContentSize(t *testing.T) {
 
 func TestReturnPathsAreDistinct(t *testing.T) {
 	const n = 1000
-	m, seen := newMailing(Job{Messages: n, Size: 512}), map[string]bool{}
-	for returnPath, ok := m.take(); ok; returnPath, ok = m.take() {
-		seen[returnPath] = true
-	}
-	if len(seen) != n {
-		t.Errorf("got %d return paths, want %d", len(seen), n)
+	for _, want := range []int{n, 1} {
+		m, seen, taken := newMailing(Job{Messages: n, Size: 512}, want), map[string]bool{}, 0
+		for returnPath, ok := m.take(); ok; returnPath, ok = m.take() {
+			seen[returnPath] = true
+			taken++
+		}
+		if len(seen) != want || taken != n {
+			t.Errorf("got %d messages with %d return paths, want %d with %d", taken, len(seen), n, want)
+		}
 	}
 }

@@ -33,7 +33,11 @@ func Main(ctx context.Context, spec string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m := newMailing(job)
+	returnPaths := job.Messages
+	if p.oneReturnPath {
+		returnPaths = 1
+	}
+	m := newMailing(job, returnPaths)
 	if m.keys, err = makeKeys(p.keys); err != nil {
 		return err
 	}

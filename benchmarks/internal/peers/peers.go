@@ -45,6 +45,8 @@ type Peer struct {
 	measures bool
 	// keys sign each message, each in a header field of its own.
 	keys []keyMaker
+	// oneReturnPath: all messages have the same, as those of smtp-source have.
+	oneReturnPath bool
 	// Bare is the peer that makes the same signatures and sends nothing; empty: there
 	// is none. For such a peer itself, see Sends.
 	Bare string
@@ -61,6 +63,7 @@ func All() []Peer {
 	both := []keyMaker{rsaKey, ed25519Key}
 	return []Peer{
 		{Name: "mxsend", run: runMxsend},
+		{Name: "mxsend (one return path)", run: runMxsend, oneReturnPath: true},
 		{Name: "mxsend+RSA", run: runMxsend, keys: rsa, Bare: "bare RSA"},
 		{Name: "mxsend+RSA in OpenSSL", run: runMxsend, keys: openSSL, Bare: "bare RSA in OpenSSL"},
 		{Name: "mxsend+Ed25519", run: runMxsend, keys: ed, Bare: "bare Ed25519"},
