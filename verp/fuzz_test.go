@@ -3,6 +3,7 @@ package verp
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -43,8 +44,8 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// FuzzDecodePlain: what decodes encodes to the same octets, and what encodes
-// decodes to the same addresses.
+// FuzzDecodePlain: what decodes encodes to the same octets, unless its
+// recipient needs quotes, and what encodes decodes to the same addresses.
 func FuzzDecodePlain(f *testing.F) {
 	f.Add("bounce+jane=example.net@example.com", "+=", "b@example.com", "a=b@x.example")
 	f.Add("news-return-12-jane=example.net@example.com", "-=", "a-owner@example.com", "j-d@x.example")
@@ -53,10 +54,12 @@ func FuzzDecodePlain(f *testing.F) {
 		if s, r, err := DecodePlain(returnPath, delimiters); err == nil {
 			inner, _ := Unwrap(returnPath)
 			got, err := EncodePlain(s, r, delimiters)
-			if err != nil && !errors.Is(err, ErrTooLong) && !errors.Is(err, ErrAmbiguous) {
+			dots := r[0] == '.' || strings.Contains(r, ".@")
+			switch {
+			case errors.Is(err, ErrTooLong), errors.Is(err, ErrAmbiguous), dots && errors.Is(err, ErrBadAddress):
+			case err != nil:
 				t.Errorf("%q gives %q and %q, refused with %v", returnPath, s, r, err)
-			}
-			if err == nil && got != returnPath && got != inner {
+			case got != returnPath && got != inner:
 				t.Errorf("%q gives %q and %q, which encode to %q", returnPath, s, r, got)
 			}
 		}

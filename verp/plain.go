@@ -65,7 +65,9 @@ func EncodePlain(sender, recipient, delimiters string) (string, error) {
 // contain it and a local part can. The first delimiter counts where it occurs
 // first; with "-=", where senders usually contain a '-' themselves, an ezmlm
 // message number (list-return-1234-) or qmail's owner (list-owner-) is taken
-// to end the sender.
+// to end the sender. A recipient's local part may begin or end with a dot,
+// which needs quotes elsewhere (RFC 5321 §4.1.2): some providers have such
+// addresses, and Postfix writes them.
 //
 // The result is unverified, always: anyone can write such an address.
 func DecodePlain(returnPath, delimiters string) (sender, recipient string, err error) {
@@ -85,7 +87,7 @@ func DecodePlain(returnPath, delimiters string) (sender, recipient string, err e
 	}
 	domain := local[last+1:]
 	first := senderEnd(local[:last], delimiters)
-	if first <= 0 || first+1 >= last || !isDomainText(domain) {
+	if first <= 0 || first+1 >= last || !isDotString(local[:first]) || !isDomainText(domain) {
 		return "", "", ErrNotVERP
 	}
 	return local[:first] + "@" + senderDomain, local[first+1:last] + "@" + domain, nil

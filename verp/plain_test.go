@@ -81,6 +81,8 @@ func TestDecodePlain(t *testing.T) {
 		err                          error
 	}{
 		{"BATV around it", "prvs=1234abcdef=b+jane=x.example@example.com", "+=", "b@example.com", "jane@x.example", nil},
+		{"recipient with a dot at its end", "b+jane.=x.example@example.com", "+=", "b@example.com", "jane.@x.example", nil},
+		{"sender with a dot at its beginning", "prvs=1234abcdef=.b+jane=x.example@example.com", "+=", "", "", ErrNotVERP},
 		{"no VERP", "b@example.com", "+=", "", "", ErrNotVERP},
 		{"no second delimiter", "b+jane@example.com", "+=", "", "", ErrNotVERP},
 		{"no first delimiter", "b=jane@example.com", "+=", "", "", ErrNotVERP},
