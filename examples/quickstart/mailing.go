@@ -23,19 +23,21 @@ type mailing struct {
 
 // A submission is one mail that was handed to the client, and its outcome.
 type submission struct {
-	id      uint64
-	address string
-	lane    mxsend.Lane
-	outcome mxsend.Outcome
-	relay   string
-	took    time.Duration // of Send
+	id         uint64
+	address    string
+	returnPath string
+	lane       mxsend.Lane
+	outcome    mxsend.Outcome
+	relay      string
+	queueID    string
+	took       time.Duration // of Send
 }
 
 func (w *world) newMailing(t *template, recipients []recipient) *mailing {
 	return &mailing{w: w, template: t, recipients: recipients}
 }
 
-// send submits everything. Half-way, the first primary is switched off.
+// send submits everything.
 func (m *mailing) send(ctx context.Context, b *bar) error {
 	trickleCtx, stop := context.WithCancel(ctx)
 	trickle := make(chan struct{})
@@ -47,8 +49,7 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 	for result := range m.w.client.SendAll(ctx, m.messages()) {
 		m.note(result.Message, result.Receipt, mxsend.Bulk, 0)
 		if done++; done == len(m.recipients)/2 {
-			m.w.cluster.Primary(0).Stop()
-			b.say("%s is switched off", m.w.cluster.Primary(0).Name())
+			m.w.halfway(b.say)
 		}
 		b.show(done)
 	}
@@ -67,7 +68,7 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 func (m *mailing) messages() iter.Seq[*mxsend.Message] {
 	return func(yield func(*mxsend.Message) bool) {
 		for _, r := range m.recipients {
-			message, err := m.template.compose(m.w.codec, r, time.Now())
+			message, err := m.template.compose(m.w.codecs[mxsend.Bulk], r, time.Now())
 			if err != nil {
 				m.mu.Lock()
 				m.failed = fmt.Errorf("mail %d: %w", r.id, err)
@@ -92,7 +93,7 @@ func (m *mailing) trickle(ctx context.Context) {
 		case <-tick.C:
 		}
 		id := uint64(len(m.recipients)) + i
-		message, err := m.template.compose(m.w.codec, recipient{id, "Customer", fmt.Sprintf("customer%d@company.test", i)}, time.Now())
+		message, err := m.template.compose(m.w.codecs[mxsend.Transactional], recipient{id, "Customer", fmt.Sprintf("customer%d@company.test", i)}, time.Now())
 		if err != nil {
 			return
 		}
@@ -108,5 +109,5 @@ func (m *mailing) note(message *mxsend.Message, receipt mxsend.Receipt, lane mxs
 	r := receipt.Recipients[0]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sent = append(m.sent, submission{id, message.Recipients[0], lane, r.Outcome, r.Relay, took})
+	m.sent = append(m.sent, submission{id, r.Address, message.ReturnPath, lane, r.Outcome, r.Relay, r.QueueID, took})
 }
