@@ -82,6 +82,7 @@ func TestRealPostfix(t *testing.T) {
 	t.Logf("after %.0f s: %v\n%s", time.Since(began).Seconds(), err, &said)
 
 	s.judge(t, lines[receipt](t, receipts), delivered(), n)
+	t.Run("trace", func(t *testing.T) { s.trace(t, lines[receipt](t, receipts)) })
 	if log := s.log("p2"); !strings.Contains(log, "triggers FILTER trans:") {
 		t.Error("transactional mail has not gone to its transport")
 	}
@@ -162,6 +163,33 @@ func (s *system) judge(t *testing.T, receipts []receipt, deliveries []delivery, 
 		}
 	}
 	t.Logf("%d mails by %v: %v; greylisted ones by %v; in doubt %d, twice by the killed relay %d", len(receipts), relays, fates, graveyards, inDoubt, twice)
+}
+
+// trace follows greylisted mail by its return path: it is taken and handed over by a primary, deferred and delivered by a graveyard.
+func (s *system) trace(t *testing.T, receipts []receipt) {
+	t.Helper()
+	logs := []string{"p1.log", "p2.log", "g1.log", "g2.log"}
+	for i, name := range logs {
+		logs[i] = filepath.Join(s.dir, name)
+	}
+	if out, err := exec.Command("./trace", append([]string{"nobody@bounce.shop.test"}, logs...)...).CombinedOutput(); err == nil || !strings.Contains(string(out), "no mail from nobody") {
+		t.Errorf("a return path of nobody: %v, %s", err, out)
+	}
+	for _, r := range receipts {
+		if r.Relay != "p2.relays.shop.test" || !strings.HasSuffix(r.To, "@greylisting.test") {
+			continue
+		}
+		out, err := exec.Command("./trace", append([]string{r.ReturnPath}, logs...)...).CombinedOutput()
+		rest := string(out)
+		for _, want := range []string{" p2/smtpd", "greylisted, come back later", "status=sent (250 2.0.0 Ok: queued as", "status=deferred", "status=sent (250 2.0.0 taken)"} {
+			_, after, ok := strings.Cut(rest, want)
+			if !ok {
+				t.Fatalf("%v; no %q, in this order, in\n%s", err, want, out)
+			}
+			rest = after
+		}
+		return
+	}
 }
 
 // expected is the fate of a mail, or its end.
