@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,9 +18,11 @@ import (
 const (
 	service  = 400 * time.Millisecond // what a relay takes to answer a final dot
 	sessions = 100                    // that each relay admits: Postfix's default
-	deadline = 120 * time.Second      // of a transactional mail
-	every    = 2 * time.Second        // a client sends a transactional mail
-	expiry   = time.Minute            // of what DNS says
+	// apartSessions are those of a relay that is for transactional mail alone.
+	apartSessions = 500
+	deadline      = 120 * time.Second // of a transactional mail
+	every         = 2 * time.Second   // a client sends a transactional mail
+	expiry        = time.Minute       // of what DNS says
 )
 
 // capacity is how many mails a second two relays take.
@@ -77,13 +80,25 @@ func newFleet(waiting, apart bool) (*fleet, error) {
 	}
 	if waiting {
 		cfg.Limits.Connections = 0
-		cfg.Relay = func(string) mxtest.RelayConfig {
-			return mxtest.RelayConfig{InFlowDelay: -1, SMTPDProcessLimit: sessions}
+		cfg.Relay = func(name string) mxtest.RelayConfig {
+			processes := sessions
+			if strings.HasPrefix(name, "p3.") || strings.HasPrefix(name, "p4.") {
+				processes = apartSessions
+			}
+			return mxtest.RelayConfig{InFlowDelay: -1, SMTPDProcessLimit: processes}
 		}
 	}
 	cluster, err := mxtest.Start(cfg)
 	if err != nil {
 		return nil, err
+	}
+	if apart {
+		// An smtpd of its own admits as many as it is given: more than there are clients.
+		for i := 2; i < 4; i++ {
+			limits := cfg.Limits
+			limits.Connections = apartSessions
+			cluster.Primary(i).SetLimits(limits)
+		}
 	}
 	return &fleet{cluster: cluster, start: time.Now()}, nil
 }
