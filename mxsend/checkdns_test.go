@@ -40,7 +40,7 @@ func TestCheckAsReceiversDo(t *testing.T) {
 		{"192.0.2.15", mxsend.SeverityError, mxsend.SeverityError, []string{"not covered", "its name could not be looked up"}},
 	}
 	cfg := mxsend.Config{Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()), Port: cluster.Port(), Dial: cluster.Dial,
-		TLSConfig: cluster.TLSConfig(), Check: mxsend.CheckConfig{ReturnPathDomain: domain}}
+		TLSConfig: cluster.TLSConfig(), Check: mxsend.CheckConfig{ReturnPathDomains: []string{domain}}}
 	for _, w := range wants {
 		cfg.Check.OutboundIPs = append(cfg.Check.OutboundIPs, netip.MustParseAddr(w.ip))
 	}
@@ -55,7 +55,7 @@ func TestCheckAsReceiversDo(t *testing.T) {
 	}
 	for _, w := range wants {
 		found := ""
-		for _, l := range p.Lines {
+		for _, l := range p.Findings {
 			if l.Subject != w.ip {
 				continue
 			}
