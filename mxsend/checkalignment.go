@@ -47,7 +47,11 @@ func checkReturnPathAlignment(ctx context.Context, names senderauth.Names, polic
 func checkAligned(ctx context.Context, names senderauth.Names, policy senderauth.Policy, what string, strict bool, advice string, domains ...string) (a senderauth.Alignment, l Finding) {
 	l = Finding{Topic: TopicAlignment, Subject: policy.Author.Name}
 	for _, name := range domains {
-		domain, err := senderauth.LookUpDomain(ctx, names, name)
+		domain := senderauth.Domain{Name: name}
+		var err error
+		if !strict && name != policy.Author.Name { // else names are compared, and no organisations
+			domain, err = senderauth.LookUpDomain(ctx, names, name)
+		}
 		if err != nil {
 			l.Severity = SeverityError
 			l.Found, l.Advice = "whether "+what+" is aligned could not be looked up: "+oneLine(err), "check the domain's name servers, and try again"

@@ -13,10 +13,15 @@ import (
 
 // checkReturnPath checks that bounces can come back.
 func checkReturnPath(ctx context.Context, names publicNames, domain string) []Finding {
+	found, err := names.LookupRelays(ctx, domain)
+	return returnPathFindings(domain, found, err)
+}
+
+// returnPathFindings tells where bounces go.
+func returnPathFindings(domain string, found mxdns.Relays, err error) []Finding {
 	line := func(s Severity, found, advice string) Finding {
 		return Finding{Severity: s, Topic: TopicReturnPath, Subject: domain, Found: found, Advice: advice}
 	}
-	found, err := names.LookupRelays(ctx, domain)
 	switch {
 	case errors.Is(err, mxdns.ErrNullMX):
 		return []Finding{line(SeverityError, "has a null MX record: no bounce comes back, and receivers refuse mail from it",
@@ -32,10 +37,10 @@ func checkReturnPath(ctx context.Context, names publicNames, domain string) []Fi
 		hosts = append(hosts, fmt.Sprint(h.Preference, " ", h.Name, " ", h.Addrs))
 	}
 	first := line(SeverityOK, "bounces go to "+bounded(strings.Join(hosts, ", "), 400), "")
-	first.Until = found.Expires
 	if found.Implicit {
 		first = line(SeverityWarning, first.Found+", since there is no MX record", "publish an MX record: some receivers take a domain without one for forged")
 	}
+	first.Until = found.Expires
 	lines := []Finding{first}
 	for _, s := range found.Skipped {
 		what := s.Host
@@ -53,14 +58,20 @@ func checkReturnPath(ctx context.Context, names publicNames, domain string) []Fi
 // checkPTR checks that an outbound address has a name that has the address:
 // large receivers refuse mail without.
 func checkPTR(ctx context.Context, names senderauth.Names, ip netip.Addr) Finding {
+	if ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
+		return Finding{Severity: SeverityWarning, Topic: TopicPTR, Subject: ip.String(), Found: "is a private address: receivers on the Internet see another",
+			Advice: "set Config.Check.OutboundIPs to the addresses that receivers see, behind NAT those of the NAT"}
+	}
+	found, err := senderauth.LookUpReverse(ctx, names, ip)
+	return ptrFinding(ip, found, err)
+}
+
+// ptrFinding tells what receivers find for an address's name.
+func ptrFinding(ip netip.Addr, found senderauth.Reverse, err error) Finding {
 	line := func(s Severity, found, advice string) Finding {
 		return Finding{Severity: s, Topic: TopicPTR, Subject: ip.String(), Found: found, Advice: advice}
 	}
-	if ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
-		return line(SeverityWarning, "is a private address: receivers on the Internet see another", "set Config.Check.OutboundIPs to the addresses that receivers see, behind NAT those of the NAT")
-	}
 	const publish = "have whoever gave you the address publish a PTR record with the relay's name, and that name the address"
-	found, err := senderauth.LookUpReverse(ctx, names, ip)
 	switch {
 	case senderauth.Absent(err):
 		return line(SeverityError, "has no name: large receivers refuse mail from it", publish)

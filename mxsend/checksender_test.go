@@ -95,6 +95,7 @@ func TestCheckDMARC(t *testing.T) {
 		{"backslash", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": `v=DMARC1\; p=reject`}, SeverityError, "`v=DMARC1\\; p=reject` at _dmarc.shop.test: it has quotation marks or backslashes", "", ""},
 		{"backslash later", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": `v=DMARC1; p=reject\; rua=mailto:a@b.test`}, SeverityError, "backslashes in it, which belong to zone files only: `v=DMARC1; p=reject\\; rua=mailto:…`", "", ""},
 		{"quotes", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": `"v=DMARC1; p=reject"`}, SeverityError, "quotation marks", "", ""},
+		{"no-break space later", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": "v=DMARC1;\u00a0p=reject"}, SeverityError, "is void: _dmarc.shop.test: p=\"\" is none of none, quarantine and reject; it has the character U+00A0", "", ""},
 		{"quotes later", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": `v=DMARC1; p=reject; rua="mailto:a@b.test"`}, SeverityWarning, "has p=reject; it has quotation marks", "shop.test", "shop.test"},
 		{"leading space", "shop.test", dnstable.Table{"_dmarc.shop.test TXT": " v=DMARC1; p=reject"}, SeverityError, "begins with white space", "", ""},
 		{"near miss below a good one", "mail.shop.test", dnstable.Table{"_dmarc.mail.shop.test TXT": "v=DMARC1 p=none", "_dmarc.shop.test TXT": "v=DMARC1; p=reject"},
@@ -156,6 +157,7 @@ func TestCheckSenderFrom(t *testing.T) {
 			[]want{{SeverityOK, "in b1.shop.test is aligned"}, {SeverityOK, "in b2.shop.test is aligned"}, {SeverityWarning, "fails where mail is forwarded"}}},
 		{"one of two return paths", "shop.test", "b1.shop.test esp.example", signs("esp.example"),
 			[]want{{SeverityOK, "in b1.shop.test is aligned"}, {SeverityError, "in esp.example is not aligned"}, {SeverityError, "d=esp.example is not aligned"}}},
+		{"name servers fail, but are not needed", "fails.test", "fails.test", signs("fails.test"), []want{{SeverityOK, "aligned"}, {SeverityOK, "aligned"}}},
 		{"name servers", "shop.test", "b.fails.test", signs("b.fails.test"), []want{{SeverityError, "could not be looked up"}, {SeverityError, "could not be looked up"}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

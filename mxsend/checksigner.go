@@ -9,10 +9,11 @@ import (
 // A RecordChecker is a Signer that can compare its keys with what is published
 // for them; *dkim.Signer and *dkim.DomainSigner are. Client.Check calls it.
 //
-// CheckRecords calls report for each key, once or more: severity is "ok",
-// "warning" or "error", subject the name of the record, text what is so and what
-// to do. lookupTXT returns the TXT records of a name, the strings of each joined,
-// and none without an error where there are none. The error is that of ctx.
+// CheckRecords calls report for each key, once or more: severity is the String of
+// a Severity ("ok", "warning" or "error"), subject the name of the record, text
+// what is so and what to do. lookupTXT returns the TXT records of a name, the
+// strings of each joined, and none without an error where there are none. The
+// error is that of ctx.
 type RecordChecker interface {
 	CheckRecords(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error), report func(severity, subject, text string)) error
 }

@@ -16,7 +16,7 @@ func checkSPF(ctx context.Context, names senderauth.Names, domain string, ips []
 	var sections []checkSection
 	for i, ip := range ips {
 		sections = append(sections, func(ctx context.Context) []Finding {
-			l := checkSPFAddress(ctx, names, domain, ip)
+			l := spfAddressFinding(domain, ip, senderauth.EvaluateSPF(ctx, names, domain, ip))
 			covered[i] = l.Severity != SeverityError
 			return []Finding{l}
 		})
@@ -26,7 +26,7 @@ func checkSPF(ctx context.Context, names senderauth.Names, domain string, ips []
 	for _, c := range covered {
 		all = all && c
 	}
-	lines = append([]Finding{checkSPFRecord(ctx, names, domain, all)}, lines...)
+	lines = append([]Finding{spfRecordFinding(domain, senderauth.SurveySPF(ctx, names, domain), all)}, lines...)
 	if len(ips) == 0 {
 		lines = append(lines, Finding{Severity: SeverityWarning, Topic: TopicSPF, Subject: domain,
 			Found:  "which addresses the relays send from is not known, so whether the record covers them is not checked",
@@ -39,10 +39,9 @@ func checkSPF(ctx context.Context, names senderauth.Names, domain string, ips []
 // includes is others', and grows without asking.
 const spfMargin = 1
 
-// checkSPFRecord looks through the whole of a record. That it costs more than
+// spfRecordFinding tells of the whole of a record. That it costs more than
 // receivers grant is no error where all our addresses are covered before.
-func checkSPFRecord(ctx context.Context, names senderauth.Names, domain string, covered bool) Finding {
-	s := senderauth.SurveySPF(ctx, names, domain)
+func spfRecordFinding(domain string, s senderauth.SPF, covered bool) Finding {
 	l := Finding{Topic: TopicSPF, Subject: domain}
 	bad := func(severity Severity, found, advice string) Finding {
 		l.Severity, l.Found, l.Advice = severity, found, advice
@@ -97,9 +96,8 @@ func worseUnless(covered bool) Severity {
 	return SeverityError
 }
 
-// checkSPFAddress tells what receivers find for one of the relays' addresses.
-func checkSPFAddress(ctx context.Context, names senderauth.Names, domain string, ip netip.Addr) Finding {
-	s := senderauth.EvaluateSPF(ctx, names, domain, ip)
+// spfAddressFinding tells what receivers find for one of the relays' addresses.
+func spfAddressFinding(domain string, ip netip.Addr, s senderauth.SPF) Finding {
 	l := Finding{Severity: SeverityError, Topic: TopicSPF, Subject: ip.String()}
 	mechanism := "ip4:"
 	if ip.Is6() {

@@ -53,21 +53,24 @@ func parseDMARC(record string) (DMARC, error) {
 func ParseTags(s string) (map[string]string, error) {
 	tags := map[string]string{}
 	for part := range strings.SplitSeq(s, ";") {
-		part = strings.TrimSpace(part)
+		part = trimSpace(part)
 		if part == "" {
 			continue
 		}
 		name, value, ok := strings.Cut(part, "=")
-		name = strings.ToLower(strings.TrimSpace(name))
+		name = strings.ToLower(trimSpace(name))
 		if !ok || name == "" {
 			return nil, fmt.Errorf("%.40q is not name=value", part)
 		}
 		if _, twice := tags[name]; !twice {
-			tags[name] = strings.TrimSpace(value)
+			tags[name] = trimSpace(value)
 		}
 	}
 	return tags, nil
 }
+
+// trimSpace drops white space as RFC 5234 has it, and no other.
+func trimSpace(s string) string { return strings.Trim(s, " \t\r\n") }
 
 // A Policy is what applies to mail from a domain.
 type Policy struct {
