@@ -156,7 +156,7 @@ func judgeRecords(records []string, key crypto.PublicKey, identityBelow bool) []
 func judgeRecord(record string, key crypto.PublicKey, identityBelow bool) []finding {
 	tags, err := parseTagList(record)
 	if err != nil {
-		return wrong("the record is " + err.Error())
+		return wrong(fmt.Sprintf("the record is %v: %#.120q", err, record))
 	}
 	if v, ok := tags.get("v"); ok && (v != "DKIM1" || tags[0].name != "v") {
 		return wrong("v= must be DKIM1 and come first (RFC 6376 §3.6.1)")

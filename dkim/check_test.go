@@ -86,7 +86,7 @@ func testPublishedRecord(t *testing.T) {
 		{name: "version", records: []string{"v=DKIM2; " + p}, want: "v= must be DKIM1", severity: failure},
 		{name: "version not first", records: []string{p + "; v=DKIM1"}, want: "v= must be DKIM1", severity: failure},
 		{name: "SPF", records: []string{"v=spf1 -all"}, want: "v= must be DKIM1", severity: failure},
-		{name: "text", records: []string{"hello"}, want: "not a list of name=value", severity: failure},
+		{name: "text", records: []string{"hello"}, want: "not a list of name=value; (RFC 6376 §3.2): `hello`", severity: failure},
 		{name: "zone file's marks", records: []string{`"v=DKIM1\; k=rsa\; ` + p + `"`}, want: "quotation marks or backslashes", severity: failure},
 		{name: "backslash behind the version", records: []string{`v=DKIM1\; k=rsa\; ` + p}, want: "zone files only; publish it without them: `v=DKIM1\\; k=rsa", severity: failure},
 		{name: "backslash behind the key's kind", records: []string{`v=DKIM1; k=rsa\; ` + p}, want: "zone files only", severity: failure},
@@ -94,6 +94,7 @@ func testPublishedRecord(t *testing.T) {
 		{name: "quotes around all", records: []string{`"` + good + `"`}, want: "zone files only", severity: failure},
 		{name: "quotes between strings", records: []string{good[:200] + `" "` + good[200:]}, want: "zone files only", severity: failure},
 		{name: "quotes in a note", records: []string{`v=DKIM1; n="for news"; ` + p}, want: noProblem, severity: fine},
+		{name: "curly quotes", records: []string{"\u201cv=DKIM1; " + p + "\u201d"}, want: "(RFC 6376 §3.2): `\u201cv=DKIM1", severity: failure},
 		{name: "tag twice", records: []string{good + "; " + p}, want: "comes twice", severity: failure},
 		{name: "not base64", records: []string{"v=DKIM1; p=???"}, want: "does not hold a key", severity: failure},
 	} {
