@@ -26,7 +26,7 @@ type probe struct {
 
 // checkRelay opens a connection to one address of a relay by the code that
 // sending opens them with, says QUIT, and tells how far it got.
-func (c *Client) checkRelay(ctx context.Context, p probe) []CheckLine {
+func (c *Client) checkRelay(ctx context.Context, p probe) []Finding {
 	port := p.host.Port
 	if port == 0 {
 		port = c.cfg.Port
@@ -68,7 +68,7 @@ func (c *conn) takeLeave() {
 }
 
 // checkLines tells what became of open, stage by stage as far as it got.
-func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine) {
+func (c *conn) checkLines(failure *Error, took time.Duration) (lines []Finding) {
 	failedAt := func(stages ...Stage) bool {
 		for _, s := range stages {
 			if failure != nil && failure.Stage == s {
@@ -80,21 +80,21 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	policy := c.client.cfg.TLS
 	switch {
 	case failedAt(StageConnect, StageGreeting, StageHello):
-		lines = append(lines, CheckLine{Severity: SeverityError, Topic: TopicRelay, Found: foundAt(failure), Advice: relayAdvice(failure)})
+		lines = append(lines, Finding{Severity: SeverityError, Topic: TopicRelay, Found: foundAt(failure), Advice: relayAdvice(failure)})
 	case failedAt(StageTLS) && policy == TLSImplicit:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "accepts connections"})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: "accepts connections"})
 	case failure != nil:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "answers"})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: "answers"})
 	default:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: fmt.Sprintf("answers, and is ready for mail after %v", roughly(took))})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: fmt.Sprintf("answers, and is ready for mail after %v", roughly(took))})
 	}
 	switch {
 	case failedAt(StageTLS):
-		return append(lines, CheckLine{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
+		return append(lines, Finding{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
 	case c.secured:
 		lines = append(lines, c.checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
 	case !failedAt(StageConnect, StageGreeting, StageHello):
-		lines = append(lines, CheckLine{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
+		lines = append(lines, Finding{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
 			Advice: "let the relay offer STARTTLS and set Config.TLS to mxsend.TLSRequired"})
 	}
 	if failedAt(StageConnect, StageGreeting, StageHello) {
@@ -103,10 +103,10 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	lines = append(lines, c.checkExtensions())
 	switch {
 	case failedAt(StageAuth):
-		lines = append(lines, CheckLine{Severity: SeverityError, Topic: TopicAuth, Found: foundAt(failure),
+		lines = append(lines, Finding{Severity: SeverityError, Topic: TopicAuth, Found: foundAt(failure),
 			Advice: "check the credential and the mechanism of Config.Auth, and the relay's SASL configuration"})
 	case c.client.cfg.Auth != nil:
-		lines = append(lines, CheckLine{Topic: TopicAuth, Found: "the credential of Config.Auth is accepted"})
+		lines = append(lines, Finding{Topic: TopicAuth, Found: "the credential of Config.Auth is accepted"})
 	}
 	return lines
 }
@@ -164,8 +164,8 @@ func tlsAdvice(e *Error, policy TLSPolicy) string {
 
 // checkCertificate tells the version of TLS, and until when the relay can be
 // trusted.
-func (c *conn) checkCertificate(s tls.ConnectionState, now time.Time) CheckLine {
-	l := CheckLine{Topic: TopicTLS}
+func (c *conn) checkCertificate(s tls.ConnectionState, now time.Time) Finding {
+	l := Finding{Topic: TopicTLS}
 	leaf := s.PeerCertificates[0]
 	verified := len(s.VerifiedChains) > 0
 	if verified {
@@ -216,7 +216,7 @@ func chainEnd(chains [][]*x509.Certificate) (end time.Time) {
 
 // checkExtensions tells what the relay offers, and what follows from what it
 // does not.
-func (c *conn) checkExtensions() CheckLine {
+func (c *conn) checkExtensions() Finding {
 	x := &c.extensions
 	var missing []string
 	for _, want := range [...]struct {
@@ -232,7 +232,7 @@ func (c *conn) checkExtensions() CheckLine {
 			missing = append(missing, want.consequence)
 		}
 	}
-	l := CheckLine{Topic: TopicExtensions, Found: "offers " + c.offered()}
+	l := Finding{Topic: TopicExtensions, Found: "offers " + c.offered()}
 	if len(missing) > 0 {
 		l.Severity = SeverityWarning
 		l.Found = "lacks " + strings.Join(missing, ", ") + "; " + l.Found

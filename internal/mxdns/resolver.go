@@ -161,6 +161,25 @@ func (r *Resolver) LookupPTR(ctx context.Context, addr netip.Addr) ([]string, er
 	return names, nil
 }
 
+// maxIPs bounds what LookupIP returns.
+const maxIPs = 1000
+
+// LookupIP returns the addresses of one family of a host as DNS has them: network is "ip4" or "ip6", and
+// nothing is left out but addresses beyond the first thousand. It is for those who compare addresses, as a
+// receiver does at SPF; LookupRelays gives those that one can connect to. Errors: those of LookupTXT.
+func (r *Resolver) LookupIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	qtype := dns.TypeA
+	if network == "ip6" {
+		qtype = dns.TypeAAAA
+	}
+	res, err := r.lookup(ctx, host, qtype)
+	if err != nil {
+		return nil, err
+	}
+	addrs := addrsOf(res.answer)
+	return addrs[:min(len(addrs), maxIPs)], nil
+}
+
 // lookup returns an answer with records, or an error.
 func (r *Resolver) lookup(ctx context.Context, name string, qtype uint16) (result, error) {
 	full, err := canonical(name)
