@@ -61,7 +61,7 @@ func (l *Ledger) mails(wanted func(*mailRec) bool) []Mail {
 func (e *engine) mail(m *mailRec) Mail {
 	out := Mail{
 		Relay: e.relays[m.relay].name, QueueID: queueID(e.copies[m.copy].number), MessageID: m.messageID, ReturnPath: m.returnPath,
-		EnvelopeID: m.envelopeID, Client: m.client, TLS: m.tls, User: m.user, Size: int(m.size), BareLF: m.bareLF,
+		EnvelopeID: m.envelopeID, Client: m.client, ClientAddr: m.clientAddr, TLS: m.tls, User: m.user, Size: int(m.size), BareLF: m.bareLF,
 		Accepted: e.stamp(m.accepted), Content: slices.Clone(m.content),
 	}
 	for i := m.first; i < m.first+m.n; i++ {
@@ -187,6 +187,7 @@ type Mail struct {
 	ReturnPath string // MAIL FROM; empty: the null return path
 	EnvelopeID string // ENVID, decoded
 	Client     string // name in EHLO
+	ClientAddr string // its IP address
 	TLS        bool   // came over TLS
 	User       string // who had authenticated; empty: nobody
 	Size       int    // octets of Content
