@@ -90,18 +90,24 @@ func (l *Ledger) Deliveries(domain string) []Delivery {
 		if domain != "" && name != key(domain) {
 			continue
 		}
-		cp := &l.e.copies[rec.copy]
-		m := &l.e.mails[cp.mail]
-		d := Delivery{Domain: name, Relay: l.e.relays[cp.relay].name, ReturnPath: m.returnPath, MessageID: m.messageID, Time: l.e.stamp(rec.at), verify: l.c.dns.verify}
-		for _, id := range rec.rcpts {
-			d.Recipients = append(d.Recipients, l.e.rcpts[id].address)
-		}
-		if m.content != nil {
-			d.Content = append(l.e.received(rec.copy), m.content...)
-		}
-		list = append(list, d)
+		list = append(list, l.delivery(&rec))
 	}
 	return list
+}
+
+// delivery copies a delivery. e.mu is held.
+func (l *Ledger) delivery(rec *deliveryRec) Delivery {
+	cp := &l.e.copies[rec.copy]
+	m := &l.e.mails[cp.mail]
+	d := Delivery{Domain: l.e.outside[rec.dest].domain, Relay: l.e.relays[cp.relay].name, ReturnPath: m.returnPath, MessageID: m.messageID,
+		Time: l.e.stamp(rec.at), verify: l.c.dns.verify}
+	for _, id := range rec.rcpts {
+		d.Recipients = append(d.Recipients, l.e.rcpts[id].address)
+	}
+	if m.content != nil {
+		d.Content = append(l.e.received(rec.copy), m.content...)
+	}
+	return d
 }
 
 // Notifications are the DSNs that relays made.
