@@ -67,6 +67,7 @@ func start(cfg Config, tb testing.TB) (*Cluster, error) {
 	c := &Cluster{cfg: cfg, tb: tb, engine: newEngine(cfg), dns: newDNS(), done: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.engine.fail = c.fail
+	c.engine.verify = c.dns.verify
 	c.ledger = &Ledger{c: c, e: c.engine}
 	if err := c.addRelays(); err != nil {
 		return nil, err

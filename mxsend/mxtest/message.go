@@ -117,7 +117,7 @@ func (m *Message) add(p Part) {
 
 // decoded unfolds a value and undoes RFC 2047. What cannot be decoded stays as it is.
 func decoded(value string) string {
-	value = strings.NewReplacer("\r\n", "", "\n", "").Replace(value)
+	value = strings.ReplaceAll(strings.ReplaceAll(value, "\r\n", ""), "\n", "")
 	words := mime.WordDecoder{CharsetReader: message.CharsetReader}
 	if text, err := words.DecodeHeader(value); err == nil {
 		value = text

@@ -21,6 +21,7 @@ type Relay struct {
 	graveyard bool
 	cfg       RelayConfig  // defaults filled in
 	faulty    atomic.Int32 // number of faults, so that sessions without look no further
+	open      atomic.Int32 // client transactions under way
 
 	// Guarded by engine.mu.
 	queue      *relaymodel.Queue
@@ -278,7 +279,7 @@ func (r *Relay) fallbacks(e *engine) []*Relay {
 			}
 			continue
 		}
-		mx := r.c.dns.mx(strings.ToLower(entry))
+		mx := r.c.dns.MX(strings.ToLower(entry))
 		rand.Shuffle(len(mx), func(i, j int) { mx[i], mx[j] = mx[j], mx[i] })
 		slices.SortStableFunc(mx, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
 		for _, m := range mx {

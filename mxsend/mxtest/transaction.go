@@ -13,7 +13,7 @@ import (
 func (s *session) abort() {
 	if s.mail {
 		s.mail = false
-		s.r.e.transactionEnded()
+		s.r.e.transactionEnded(s.r)
 	}
 	s.env = envelope{}
 }
@@ -55,6 +55,7 @@ func (s *session) mailFrom(arg string) bool {
 	}
 	s.mail, s.env = true, env
 	s.r.e.open.Add(1)
+	s.r.open.Add(1)
 	s.c.Reply(250, "2.1.0", "Ok")
 	return true
 }
