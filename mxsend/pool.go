@@ -28,6 +28,14 @@ type pool struct {
 // final says whether the domain has no relays and will not have any.
 func (p *pool) final() bool { return !p.known && errors.Is(p.err, ErrNoRelay) }
 
+// wantNothing forgets what transactional entries wait for, before it is looked at
+// anew.
+func (p *pool) wantNothing() {
+	for i := range p.candidates {
+		p.candidates[i].wanted = false
+	}
+}
+
 // usable says whether any relay may get something now.
 func (p *pool) usable(now time.Time) bool {
 	for i := range p.candidates {
