@@ -26,17 +26,18 @@ type Client struct {
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
 	// under it. Lock order: Client.mu, then run.mu.
-	mu          sync.Mutex
-	pools       map[string]*pool
-	lanes       [2]*lane // Transactional, Bulk
-	relayIDs    int
-	live        int // entries between submission and outcome
-	closed      bool
-	drained     chan struct{} // closed when closed and live is zero for the first time
-	isDrained   bool
-	afterUnlock []func()
-	alarm       *time.Timer
-	alarmAt     time.Time
+	mu             sync.Mutex
+	pools          map[string]*pool
+	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
+	lanes          [2]*lane        // Transactional, Bulk
+	relayIDs       int
+	live           int // entries between submission and outcome
+	closed         bool
+	drained        chan struct{} // closed when closed and live is zero for the first time
+	isDrained      bool
+	afterUnlock    []func()
+	alarm          *time.Timer
+	alarmAt        time.Time
 }
 
 // A lane is one of the two queues. Client.mu guards it.

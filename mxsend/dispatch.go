@@ -16,14 +16,19 @@ func (c *Client) dispatch(now time.Time) {
 		l.pool.wantNothing()
 	}
 	for _, l := range c.lanes {
-		if l.queue.n > 0 {
+		if l.active() {
 			c.refresh(l.pool, now)
+		}
+		if l.queue.n > 0 && !l.pool.awaits(now) {
 			c.place(l, now)
 		}
 		c.noticeUsable(l, now)
 	}
 	c.setAlarm(now)
 }
+
+// active says whether the relays of the lane should be known at any time.
+func (l *lane) active() bool { return l.queue.n > 0 || len(l.runs) > 0 || l.pool.connected() }
 
 // place places as many entries of a lane as it can. It stops at one that there is
 // no room for though it may go everywhere, since none behind it fares better.
@@ -332,6 +337,9 @@ func (c *Client) abandon(e *entry, cause error) {
 
 // setAlarm arranges for the next dispatch that nothing else would bring.
 func (c *Client) setAlarm(now time.Time) {
+	if c.ctx.Err() != nil {
+		return
+	}
 	var at time.Time
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
@@ -339,14 +347,20 @@ func (c *Client) setAlarm(now time.Time) {
 		}
 	}
 	for _, l := range c.lanes {
-		if l.queue.n == 0 && len(l.runs) == 0 {
+		if !l.active() {
 			continue
 		}
 		p := l.pool
-		sooner(p.wakeAt(now))
-		if (!p.known || p.failed > 0) && !p.looking {
+		switch {
+		case !p.looking:
 			sooner(p.expires)
+		case p.awaits(now) && !p.tooOld(now):
+			sooner(p.asked.Add(lookupWait))
 		}
+		if l.queue.n == 0 && len(l.runs) == 0 {
+			continue
+		}
+		sooner(p.wakeAt(now))
 		if l.queue.n == 0 {
 			continue
 		}

@@ -32,7 +32,7 @@ func (d *dnsResolver) LookupRelays(ctx context.Context, domain string) (Relays, 
 	if err != nil {
 		return Relays{}, explainLookup(domain, err)
 	}
-	relays := Relays{Expires: found.Expires, Stale: found.Stale, Warnings: found.Warnings}
+	relays := Relays{Expires: found.Expires, Stale: found.Stale, Cause: found.Cause, Warnings: found.Warnings}
 	for _, h := range found.Hosts {
 		relays.Hosts = append(relays.Hosts, Host{Name: h.Name, Preference: int(h.Preference), Addresses: h.Addrs})
 	}
