@@ -49,6 +49,7 @@ type lane struct {
 	dialing  int       // connections being opened for its entries, not yet slow
 	limiter  *rate.Limiter
 	runs     map[*run]struct{}
+	live     int  // entries between submission and outcome
 	stuck    bool // no relay was usable when it was last looked at
 	outcomes [5]uint64
 }
@@ -146,18 +147,24 @@ func (c *Client) submit(ctx context.Context, e *entry) {
 
 // enqueue takes an entry in and looks for a place for it.
 func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
+	l := c.lane(e.lane)
 	c.live++
+	l.live++
 	switch {
+	case e.pending == 0 && len(e.receipt.Recipients) > 0:
 	case ctx.Err() != nil:
 		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
 	case c.closed:
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ErrClosed})
+		err := &Error{Outcome: NotAttempted, Stage: StageLocal, Err: e.hopeless(ErrClosed)}
+		e.settleRest(err)
+		if len(e.receipt.Recipients) == 0 {
+			e.localErr = err
+		}
 	}
 	if e.pending == 0 {
 		c.finish(e)
 		return
 	}
-	l := c.lane(e.lane)
 	e.poolFails = l.pool.failures
 	l.queue.pushBack(e)
 	if l.stuck && e.run == nil {
@@ -179,6 +186,7 @@ func (c *Client) finish(e *entry) {
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
+	l.live--
 	c.noticeDrained()
 	if e.run != nil {
 		e.run.push(e)

@@ -309,10 +309,20 @@ func (c *Client) failMisfit(l *lane, err *Error) {
 	}
 }
 
-// failWith gives an entry that is on no list the outcome of err.
+// hopeless makes an error that waiting does not mend of its cause: SendAll pulls
+// nothing more then. Client.mu is held.
+func (e *entry) hopeless(cause error) error {
+	if e.run == nil {
+		return cause
+	}
+	return e.run.stop(e, cause)
+}
+
+// failWith gives an entry that is on no list the outcome of err, which waiting does
+// not mend.
 func (c *Client) failWith(l *lane, e *entry, err *Error) {
 	own := *err
-	own.Outcome = NotAttempted
+	own.Outcome, own.Err = NotAttempted, e.hopeless(err.Err)
 	if e.tried || l.pool.failures > e.poolFails {
 		own.Outcome = Deferred
 	}

@@ -133,7 +133,7 @@ func TestRefusedDoNotBlock(t *testing.T) {
 						send(&all, "fill", i)
 					}
 					time.Sleep(10 * time.Second) // A is silent
-					for i := range 18 { // twenty refusals in a row would put B out
+					for i := range 18 {          // twenty refusals in a row would put B out
 						send(&all, "no", 100+i)
 					}
 					time.Sleep(100 * time.Millisecond)

@@ -358,7 +358,9 @@ func TestLookup(t *testing.T) {
 		}, nil, func(s *testSetup) { s.wantAccepted(1) }},
 		{"weights of hosts that are not in DNS", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) { return relaysFor(time.Minute, rs...), nil }
-		}, func(cfg *Config, rs []*testRelay) { cfg.Weights = map[string]int{"P1.relays.test.": 2, "p9.relays.test": 3} }, func(s *testSetup) {
+		}, func(cfg *Config, rs []*testRelay) {
+			cfg.Weights = map[string]int{"P1.relays.test.": 2, "p9.relays.test": 3}
+		}, func(s *testSetup) {
 			for i := range 5 {
 				s.wantAccepted(i)
 				time.Sleep(time.Minute)
