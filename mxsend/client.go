@@ -42,16 +42,20 @@ type Client struct {
 
 // A lane is one of the two queues. Client.mu guards it.
 type lane struct {
-	id       Lane
-	pool     *pool
-	queue    entryList // ready to be placed
-	waiting  entryList // for their next round
-	dialing  int       // connections being opened for its entries, not yet slow
-	limiter  *rate.Limiter
-	runs     map[*run]struct{}
-	live     int  // entries between submission and outcome
-	stuck    bool // no relay was usable when it was last looked at
-	outcomes [5]uint64
+	id      Lane
+	pool    *pool
+	queue   entryList // ready to be placed
+	waiting entryList // for their next round
+	dialing int       // connections being opened for its entries, not yet slow
+	limiter *rate.Limiter
+	runs    map[*run]struct{}
+	live    int  // entries between submission and outcome
+	stuck   bool // no relay was usable when it was last looked at
+	// stuckSince is when it was, with something to send, for the first time since a
+	// relay answered a message; held: Logger and Observer were told.
+	stuckSince time.Time
+	held       bool
+	outcomes   [5]uint64
 }
 
 // New validates cfg and returns a Client. It does no I/O: relays are looked up
@@ -179,7 +183,11 @@ func (c *Client) finish(e *entry) {
 	e.stopTimer()
 	l := c.lane(e.lane)
 	for i := range e.receipt.Recipients {
-		l.outcomes[e.receipt.Recipients[i].Outcome]++
+		o := e.receipt.Recipients[i].Outcome
+		l.outcomes[o]++
+		if e.tried && (o == Accepted || o == Rejected) {
+			c.noticeProgress(l)
+		}
 	}
 	if f := c.cfg.Observer.Finished; f != nil {
 		receipt, lane := e.receipt, e.lane

@@ -173,19 +173,15 @@ func (c *Client) startRound(e *entry, now time.Time) {
 // failStuck ends an entry whose rounds ended while no relay was usable.
 func (c *Client) failStuck(l *lane, e *entry) {
 	p := l.pool
-	cause := fmt.Errorf("%w is usable", ErrNoRelay)
+	cause := p.trouble()
 	tried := p.failures > e.poolFails
-	switch {
-	case tried && p.lastErr != nil:
+	if tried && p.lastErr != nil {
+		cause = fmt.Errorf("%w is usable", ErrNoRelay)
 		for i := range e.rcpts {
 			if to := &e.rcpts[i]; to.last == nil {
 				to.last = p.lastErr
 			}
 		}
-	case p.lastErr != nil:
-		cause = fmt.Errorf("%w is usable: %w", ErrNoRelay, p.lastErr)
-	case p.err != nil:
-		cause = fmt.Errorf("%w is known: %w", ErrNoRelay, p.err)
 	}
 	e.giveUp(tried, cause)
 	c.finish(e)
@@ -263,6 +259,7 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 			r.wakePuller()
 		}
 	}
+	c.noticeHeld(l, now)
 	if !stuck || l.queue.n == 0 {
 		return
 	}
@@ -371,6 +368,9 @@ func (c *Client) setAlarm(now time.Time) {
 			continue
 		}
 		sooner(p.wakeAt(now))
+		if l.stuck && !l.held {
+			sooner(l.stuckSince.Add(heldAfter))
+		}
 		if l.queue.n == 0 {
 			continue
 		}
