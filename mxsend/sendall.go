@@ -47,8 +47,16 @@ func (c *Client) SendAll(ctx context.Context, messages iter.Seq[*Message]) iter.
 		}
 		c.unlock()
 		defer r.leaveLanes()
-		stop := context.AfterFunc(ctx, func() { r.abandonAll(context.Cause(ctx)) })
-		defer stop()
+		abandoned := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(abandoned)
+			r.abandonAll(context.Cause(ctx))
+		})
+		defer func() {
+			if !stop() {
+				<-abandoned // and the Observer was told
+			}
+		}()
 		go r.pull(ctx, messages)
 
 		going, ended := true, false

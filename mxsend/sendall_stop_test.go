@@ -58,6 +58,10 @@ func TestSendAllNoHope(t *testing.T) {
 		}, ErrNoRelay},
 		{"no relay named", func(cfg *Config, rs []*testRelay) { cfg.Resolver = StaticRelays() }, ErrNoRelay},
 		{"no STARTTLS", func(cfg *Config, _ []*testRelay) { cfg.TLS = TLSRequired }, ErrTLSRequired},
+		{"an untrusted certificate", both(secured, func(cfg *Config, _ []*testRelay) { cfg.TLSConfig = nil }), ErrTLSVerify},
+		{"a refused credential", both(secured, plainAuth, func(_ *Config, rs []*testRelay) {
+			rs[0].auth, rs[1].auth = "PLAIN x", "PLAIN x"
+		}), ErrRelayRefused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, 2, tt.change, func(s *testSetup) {
@@ -77,11 +81,19 @@ func TestSendAllNoHope(t *testing.T) {
 // Once a relay was reached, a certificate that is not trusted any more, or a
 // STARTTLS that is gone, is an outage, and the mailing is held.
 func TestSendAllMisfitLater(t *testing.T) {
-	inBubble(t, 1, nil, func(s *testSetup) {
+	begin := time.Time{}
+	inBubble(t, 1, both(secured, func(_ *Config, rs []*testRelay) {
+		begin = time.Now()
+		rs[0].answer = func(_ int, line string) string {
+			if now := time.Since(begin); line == "EHLO app.test" && now > time.Second && now < time.Hour {
+				return "250-p1.relays.test\r\n250 PIPELINING"
+			}
+			return usual
+		}
+	}), func(s *testSetup) {
 		s.wantAccepted(1)
 		s.relays[0].closeAll()
-		s.Client.cfg.TLS = TLSRequired
-		time.AfterFunc(time.Hour, func() { s.Client.cfg.TLS = TLSDisabled })
+		time.Sleep(2 * time.Second)
 		var pulled atomic.Int64
 		time.AfterFunc(59*time.Minute, func() {
 			if n := pulled.Load(); n > 1000 {
