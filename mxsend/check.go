@@ -121,13 +121,14 @@ type publicNames interface {
 
 // publicNames returns the DNS of receivers, and what to call after its use.
 func (c *Client) publicNames() (publicNames, func(), error) {
-	servers := c.cfg.Check.NameServers
-	if len(servers) == 0 {
-		if r, ok := c.cfg.Resolver.(*dnsResolver); ok {
+	dns := mxdns.Config{Servers: c.cfg.Check.NameServers}
+	if r, ok := c.cfg.Resolver.(*dnsResolver); ok {
+		if len(dns.Servers) == 0 {
 			return r.resolver, func() {}, nil
 		}
+		dns.Dial = r.dial
 	}
-	r, err := mxdns.New(mxdns.Config{Servers: servers})
+	r, err := mxdns.New(dns)
 	if err != nil {
 		return nil, nil, err
 	}

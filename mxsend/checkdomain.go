@@ -63,9 +63,9 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 	var lookups []checkSection
 	for _, d := range domains {
 		lookups = append(lookups, func(ctx context.Context) []Finding {
-			d.lookUp(ctx, c.cfg.Resolver)
+			d.lookUp(ctx, c)
 			for _, h := range d.found.Hosts {
-				if most := c.cfg.MaxPreference; most == 0 || h.Preference <= most {
+				if most := c.cfg.MaxPreference; len(h.Addresses) > 0 && (most == 0 || h.Preference <= most) {
 					d.hosts = append(d.hosts, h)
 				}
 			}
@@ -76,16 +76,8 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 	return domains
 }
 
-func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.found, d.err = Relays{}, fmt.Errorf("Config.Resolver panicked: %T", p)
-		}
-	}()
-	d.found, d.err = r.LookupRelays(ctx, d.name)
-	if d.err == nil && len(d.found.Hosts) == 0 {
-		d.err = ErrNoRelay
-	}
+func (d *domainCheck) lookUp(ctx context.Context, c *Client) {
+	d.found, d.err = c.resolve(ctx, d.name)
 	// Within a preference the resolver has drawn an order.
 	d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
 		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
@@ -133,6 +125,8 @@ func (d *domainCheck) describe(maxPreference int, weights map[string]int) string
 			s += fmt.Sprint(" ", h.Addresses)
 		}
 		switch w := weightOf(weights, h.Name); {
+		case len(h.Addresses) == 0:
+			s += " (not used: it has no address)"
 		case maxPreference > 0 && h.Preference > maxPreference:
 			s += " (not used: beyond Config.MaxPreference)"
 		case w == 0:

@@ -26,30 +26,36 @@ type Client struct {
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
 	// under it. Lock order: Client.mu, then run.mu.
-	mu          sync.Mutex
-	pools       map[string]*pool
-	lanes       [2]*lane // Transactional, Bulk
-	relayIDs    int
-	live        int // entries between submission and outcome
-	closed      bool
-	drained     chan struct{} // closed when closed and live is zero for the first time
-	isDrained   bool
-	afterUnlock []func()
-	alarm       *time.Timer
-	alarmAt     time.Time
+	mu             sync.Mutex
+	pools          map[string]*pool
+	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
+	lanes          [2]*lane        // Transactional, Bulk
+	relayIDs       int
+	live           int // entries between submission and outcome
+	closed         bool
+	drained        chan struct{} // closed when closed and live is zero for the first time
+	isDrained      bool
+	afterUnlock    []func()
+	alarm          *time.Timer
+	alarmAt        time.Time
 }
 
 // A lane is one of the two queues. Client.mu guards it.
 type lane struct {
-	id       Lane
-	pool     *pool
-	queue    entryList // ready to be placed
-	waiting  entryList // for their next round
-	dialing  int       // connections being opened for its entries, not yet slow
-	limiter  *rate.Limiter
-	runs     map[*run]struct{}
-	stuck    bool // no relay was usable when it was last looked at
-	outcomes [5]uint64
+	id      Lane
+	pool    *pool
+	queue   entryList // ready to be placed
+	waiting entryList // for their next round
+	dialing int       // connections being opened for its entries, not yet slow
+	limiter *rate.Limiter
+	runs    map[*run]struct{}
+	live    int  // entries between submission and outcome
+	stuck   bool // no relay was usable when it was last looked at
+	// stuckSince is when it was, with something to send, for the first time since a
+	// relay answered a message; held: Logger and Observer were told.
+	stuckSince time.Time
+	held       bool
+	outcomes   [5]uint64
 }
 
 // New validates cfg and returns a Client. It does no I/O: relays are looked up
@@ -145,18 +151,24 @@ func (c *Client) submit(ctx context.Context, e *entry) {
 
 // enqueue takes an entry in and looks for a place for it.
 func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
+	l := c.lane(e.lane)
 	c.live++
+	l.live++
 	switch {
+	case e.pending == 0 && len(e.receipt.Recipients) > 0:
 	case ctx.Err() != nil:
 		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
 	case c.closed:
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ErrClosed})
+		err := &Error{Outcome: NotAttempted, Stage: StageLocal, Err: e.hopeless(ErrClosed)}
+		e.settleRest(err)
+		if len(e.receipt.Recipients) == 0 {
+			e.localErr = err
+		}
 	}
 	if e.pending == 0 {
 		c.finish(e)
 		return
 	}
-	l := c.lane(e.lane)
 	e.poolFails = l.pool.failures
 	l.queue.pushBack(e)
 	if l.stuck && e.run == nil {
@@ -171,13 +183,18 @@ func (c *Client) finish(e *entry) {
 	e.stopTimer()
 	l := c.lane(e.lane)
 	for i := range e.receipt.Recipients {
-		l.outcomes[e.receipt.Recipients[i].Outcome]++
+		o := e.receipt.Recipients[i].Outcome
+		l.outcomes[o]++
+		if e.tried && (o == Accepted || o == Rejected) {
+			c.noticeProgress(l)
+		}
 	}
 	if f := c.cfg.Observer.Finished; f != nil {
 		receipt, lane := e.receipt, e.lane
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
+	l.live--
 	c.noticeDrained()
 	if e.run != nil {
 		e.run.push(e)

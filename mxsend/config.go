@@ -70,8 +70,10 @@ type Config struct {
 	// Check tells Client.Check about the way of mail beyond the relays. Zero: it
 	// checks DNS, relays and signer only.
 	Check CheckConfig
-	// Logger gets what an operator should know: relays put out and taken back,
-	// lookups that failed. No addresses, no content. Nil: nothing is logged.
+	// Logger gets what an operator should know, once for each change: relays that
+	// cannot be reached, are put out or taken back, lanes that are held and go on,
+	// lookups that failed. No addresses, no content. To silence it, set
+	// slog.New(slog.DiscardHandler). Nil: slog.Default(), as it is at New.
 	Logger *slog.Logger
 	// Observer is told of connections and transactions. Nil: nobody is.
 	Observer *Observer
@@ -195,7 +197,7 @@ func (cfg *Config) fillFuncs() {
 		cfg.Retry = defaultRetry
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = slog.Default()
 	}
 	if cfg.Observer == nil {
 		cfg.Observer = &Observer{}

@@ -27,6 +27,9 @@ var (
 		"set Config.TLSConfig.RootCAs to the CA that signed it, or Config.RelayNames to the name it bears")
 	// ErrLacksExtension: no relay offers an extension that the message needs.
 	ErrLacksExtension = errors.New("no relay offers what the message needs")
+	// ErrStopped: SendAll stopped before the end of its sequence, for the reason
+	// wrapped beside it. Nothing more was pulled after the message of this error.
+	ErrStopped = errors.New("SendAll stopped here, and what its sequence still holds was not submitted")
 	// ErrClosed: the Client was closed.
 	ErrClosed = errors.New("mxsend: client closed")
 )

@@ -13,21 +13,27 @@ import (
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
+// newEntry makes an entry of a message that nothing is known of yet.
+func (c *Client) newEntry(m *Message, lane Lane) *entry {
+	e := c.entries.Get().(*entry)
+	e.msg, e.lane = m, m.lane(lane)
+	if m == nil {
+		e.msg = &Message{}
+		return e
+	}
+	e.addRecipients(m.Recipients)
+	e.receipt.Ref = m.Ref
+	return e
+}
+
 // prepare makes an entry of a message: everything that can be known about it
 // without a relay is checked here, and it is signed. Recipients that it cannot
 // be sent to have their outcome already.
 func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
-	e := c.entries.Get().(*entry)
-	e.msg, e.lane = m, lane
+	e := c.newEntry(m, lane)
 	if m == nil {
-		e.msg = &Message{}
 		return e.refuse(errors.New("message is nil"))
 	}
-	if m.Lane != LaneDefault {
-		e.lane = m.Lane
-	}
-	e.addRecipients(m.Recipients)
-	e.receipt.Ref = m.Ref
 	if m.Lane > Bulk {
 		return e.refuse(fmt.Errorf("lane %d is none of the lanes", m.Lane))
 	}

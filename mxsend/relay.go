@@ -25,6 +25,8 @@ type relay struct {
 	conns       []*conn       // all of them
 	lastErr     *Error        // why it last failed
 	ejectedFor  string        // reason of the last ejection
+	unreached   *Error        // why no connection opens, as the log was told
+	saidOut     bool          // the log was told that it is put out
 	outcomes    [5]uint64     // recipients by Outcome
 	latency     time.Duration // smoothed, MAIL to the reply to the final dot
 	calm        time.Duration // the same when it is not under strain

@@ -135,11 +135,11 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 	}
 	if r.health.succeed(now) {
 		name := r.name
-		c.log(levelInfo, "relay taken back", "relay", name)
 		if f := c.cfg.Observer.Restored; f != nil {
 			c.after(func() { f(name) })
 		}
 	}
+	c.noticeWell(r)
 	r.timed(now.Sub(t.start), t.lane)
 	if t.lane == Bulk && r.climbing() && r.tighten(now) {
 		c.applyWeights(r.pool)

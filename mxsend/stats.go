@@ -113,6 +113,7 @@ func (c *Client) SetWeights(weights map[string]int) error {
 	for _, p := range c.pools {
 		c.applyWeights(p)
 	}
+	c.noteWeights()
 	c.dispatch(time.Now())
 	return nil
 }
