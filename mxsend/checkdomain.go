@@ -106,8 +106,12 @@ func (d *domainCheck) lines(maxPreference int, weights map[string]int, now time.
 	}
 	lines := []Finding{first}
 	if d.found.Stale {
-		lines = append(lines, line(SeverityWarning, "this is the last good answer: name servers give none now, and changes go unnoticed",
-			"mend the name servers before the answer is too old to be used"))
+		cause := "name servers give none now"
+		if d.found.Cause != nil {
+			cause = oneLine(d.found.Cause)
+		}
+		lines = append(lines, line(SeverityWarning, "this is the last good answer, and changes go unnoticed: "+cause,
+			"mend the zone or its name servers before the answer is too old to be used"))
 	}
 	for _, w := range d.found.Warnings {
 		lines = append(lines, line(SeverityWarning, w, "correct it in the zone"))

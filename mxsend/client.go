@@ -15,13 +15,14 @@ import (
 // concurrent use; one Client serves a whole program. It connects when there is
 // something to send, and keeps no connection open for long without need.
 type Client struct {
-	cfg         Config
-	ownResolver bool            // made by New, so closed by Close
-	ctx         context.Context // ends when the Client is cut
-	cancel      context.CancelFunc
+	cfg    Config
+	ctx    context.Context // ends when the Client is cut
+	cancel context.CancelFunc
 	// goroutines are the connections' and the lookups'; Close waits for them.
 	goroutines sync.WaitGroup
 	entries    sync.Pool // of *entry, out of use
+	// leaveResolver does so when the Client is cut for the first time.
+	leaveResolver sync.Once
 
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
@@ -62,12 +63,14 @@ type lane struct {
 // and connected to when there is something to send. The error joins everything
 // that is wrong with cfg.
 func New(cfg Config) (*Client, error) {
-	own := cfg.Resolver == nil
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, ownResolver: own, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if r, ok := cfg.Resolver.(*dnsResolver); ok {
+		r.use()
+	}
 	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
 	return c, nil
 }

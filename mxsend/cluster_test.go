@@ -168,6 +168,59 @@ func TestClusterDNSChanges(t *testing.T) {
 			}
 		})
 	})
+	t.Run("name servers say nothing, and the test ends", func(t *testing.T) {
+		inCluster(t, nil, func(t *testing.T, cluster *mxtest.Cluster, client *mxsend.Client, _ *logBuffer) {
+			cluster.DNS().Fail("", mxtest.DNSSilence, mxtest.Always)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, err := client.Send(ctx, clusterMessage(1)); !errors.Is(err, mxsend.ErrNotAttempted) {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("a Resolver is shared, and outlives Clients", func(t *testing.T) {
+		resolver := mxsend.Resolver(nil)
+		inCluster(t, func(cfg *mxsend.Config) { resolver = cfg.Resolver }, func(t *testing.T, cluster *mxtest.Cluster, client *mxsend.Client, _ *logBuffer) {
+			other := func() *mxsend.Client {
+				c, err := mxsend.New(mxsend.Config{Domain: cluster.Domain(), Resolver: resolver, Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(), LocalName: "app.example.com"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			_ = client.Close()
+			cluster.DNS().Fail("", mxtest.DNSSilence, mxtest.Always)
+			c := other()
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			_, _ = c.Send(ctx, clusterMessage(1))
+			_ = c.Close() // interrupts the question
+
+			cluster.DNS().Fail("", mxtest.DNSSilence, 0)
+			c = other()
+			start := time.Now()
+			if _, err := c.Send(t.Context(), clusterMessage(2)); err != nil {
+				t.Error(err)
+			}
+			if took := time.Since(start); took > 500*time.Millisecond {
+				t.Errorf("it took %v: the interruption was taken for a failure", took)
+			}
+			time.Sleep(2 * time.Minute) // beyond the TTL
+
+			cluster.DNS().Fail("", mxtest.DNSSilence, 1)
+			asked := make(chan error)
+			go func() {
+				_, err := c.Send(t.Context(), clusterMessage(3))
+				asked <- err
+			}()
+			synctest.Wait()
+			_ = other().Close() // the question under way is the other Client's
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+			_ = c.Close()
+		})
+	})
 	t.Run("checked through the dialer", func(t *testing.T) {
 		inCluster(t, func(cfg *mxsend.Config) {
 			cfg.Check = mxsend.CheckConfig{NameServers: []string{"10.0.0.53"}, ReturnPathDomains: []string{"bounce.example.com"}}

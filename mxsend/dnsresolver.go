@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 
 	"github.com/mxsend/go-mxsend/internal/mxdns"
 )
@@ -31,6 +32,27 @@ type dnsResolver struct {
 	resolver *mxdns.Resolver
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	err      error // of the configuration
+
+	mu    sync.Mutex // guards users
+	users int        // Clients
+}
+
+// use and leave count the Clients: when there is none any more, nothing of the
+// Resolver is left running either.
+func (d *dnsResolver) use() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users++
+}
+
+func (d *dnsResolver) leave() {
+	d.mu.Lock()
+	d.users--
+	last := d.users == 0
+	d.mu.Unlock()
+	if last {
+		d.resolver.Interrupt()
+	}
 }
 
 func (d *dnsResolver) LookupRelays(ctx context.Context, domain string) (Relays, error) {

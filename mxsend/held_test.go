@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
@@ -112,7 +113,7 @@ func TestHeld(t *testing.T) {
 					t.Errorf("%d and %d lines of the log", n, m)
 				}
 				if n := len(log.lines("")); n > tt.lines {
-					t.Errorf("%d lines:\n%s", n, &log.buf)
+					t.Errorf("%d lines:\n%s", n, log)
 				}
 			})
 		})
@@ -135,11 +136,12 @@ func TestNotHeld(t *testing.T) {
 		for i := range 10 {
 			s.wantAccepted(i)
 		}
+		synctest.Wait()
 		if len(holds.held)+len(holds.resumed) > 0 {
 			t.Errorf("held %v, resumed %v", holds.held, holds.resumed)
 		}
 		if n, m := len(log.lines("connection to relay failed")), len(log.lines("reached again")); n != 1 || m != 1 {
-			t.Errorf("log:\n%s", &log.buf)
+			t.Errorf("log:\n%s", log)
 		}
 	})
 }

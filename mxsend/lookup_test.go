@@ -62,13 +62,17 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
+func (l *testLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
 func (l *testLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // lines returns those that hold a text.
 func (l *testLog) lines(text string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.buf.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {
 			found = append(found, line)
 		}
@@ -187,7 +191,7 @@ func TestLookup(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 			if n, m := len(log.lines("no such domain")), len(log.lines("new answer again")); n != 1 || m != 1 {
-				s.t.Errorf("%d and %d lines in the log:\n%s", n, m, &log.buf)
+				s.t.Errorf("%d and %d lines in the log:\n%s", n, m, log)
 			}
 		}},
 		{"D3: a null MX at run time", 1, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
@@ -217,7 +221,7 @@ func TestLookup(t *testing.T) {
 				s.t.Error(err)
 			}
 			if n := len(log.lines("null MX")); n != 1 {
-				s.t.Errorf("log:\n%s", &log.buf)
+				s.t.Errorf("log:\n%s", log)
 			}
 		}},
 		{"none named at run time is no null MX", 1, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
@@ -366,13 +370,13 @@ func TestLookup(t *testing.T) {
 				time.Sleep(time.Minute)
 			}
 			if n := len(log.lines("not in DNS")); n != 1 || len(log.lines("p9.relays.test")) != 1 {
-				s.t.Errorf("log:\n%s", &log.buf)
+				s.t.Errorf("log:\n%s", log)
 			}
 			if err := s.SetWeights(map[string]int{"p8.relays.test": 3}); err != nil {
 				s.t.Error(err)
 			}
 			if n := len(log.lines("not in DNS")); n != 2 || len(log.lines("p8.relays.test")) != 1 {
-				s.t.Errorf("log:\n%s", &log.buf)
+				s.t.Errorf("log:\n%s", log)
 			}
 		}},
 	} {
@@ -479,9 +483,6 @@ func TestHostLookedUp(t *testing.T) {
 	if _, err := c.Send(t.Context(), testMessage(1)); err != nil {
 		t.Error(err)
 	}
-	if n := len(log.lines("no host at all")); n != 1 {
-		t.Errorf("log:\n%s", &log.buf)
-	}
 	p, err := c.Check(t.Context())
 	if err != nil {
 		t.Error(err)
@@ -495,4 +496,27 @@ func TestHostLookedUp(t *testing.T) {
 			t.Errorf("no line says %q:\n%s", want, &text)
 		}
 	}
+	_ = c.Close() // what is to be logged is
+	if n := len(log.lines("no host at all")); n != 1 {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+// Check gets by without a Resolver that does not return.
+func TestCheckResolverNeverReturns(t *testing.T) {
+	inBubble(t, 1, func(cfg *Config, _ []*testRelay) {
+		cfg.Resolver = &scriptedResolver{answer: func(context.Context, int) (Relays, error) {
+			time.Sleep(time.Hour)
+			return Relays{}, errServers
+		}}
+	}, func(s *testSetup) {
+		start := time.Now()
+		p, err := s.Check(s.ctx())
+		s.wantErr(err, context.DeadlineExceeded)
+		s.wantTook(start, checkTime, checkTime+2*time.Second)
+		if p.OK() {
+			t.Error("all is well")
+		}
+		time.Sleep(time.Hour)
+	})
 }

@@ -104,19 +104,17 @@ func newResolver(cfg Config, base roster) *Resolver {
 		servers: &servers{path: cfg.ResolvConf, base: base, roster: base},
 		system:  systemResolver{resolver: cfg.System, stats: stats},
 	}
-	background, cancel := context.WithCancel(context.Background())
 	return &Resolver{
 		stats: stats,
 		seed:  maphash.MakeSeed(),
 		cache: &cache{
-			resolve:    b.resolve,
-			staleFor:   max(cfg.StaleFor, 0),
-			logger:     cfg.Logger,
-			stats:      stats,
-			background: background,
-			cancel:     cancel,
-			slots:      make(chan struct{}, maxParallel),
-			entries:    make(map[question]*entry),
+			resolve:  b.resolve,
+			staleFor: max(cfg.StaleFor, 0),
+			logger:   cfg.Logger,
+			stats:    stats,
+			work:     newWork(),
+			slots:    make(chan struct{}, maxParallel),
+			entries:  make(map[question]*entry),
 		},
 	}
 }
@@ -126,6 +124,10 @@ func (r *Resolver) Close() error {
 	r.cache.close()
 	return nil
 }
+
+// Interrupt ends every lookup under way and waits for its goroutine. The Resolver goes on to be of use, and
+// keeps its answers.
+func (r *Resolver) Interrupt() { r.cache.interrupt() }
 
 // Stats returns a snapshot.
 func (r *Resolver) Stats() Stats { return r.stats.snapshot() }
