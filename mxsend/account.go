@@ -157,6 +157,7 @@ func (c *Client) drop(cn *conn) {
 	r := cn.relay
 	cn.state = connGone
 	cn.recount()
+	cn.stopRest()
 	for i, other := range r.conns {
 		if other == cn {
 			r.conns = append(r.conns[:i], r.conns[i+1:]...)
@@ -230,7 +231,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
+		c.settleCommitted(e, t, cn.relay, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled}, now)
 		e.giveUp(true, e.cancelled) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil

@@ -61,6 +61,8 @@ func (c *Client) place(l *lane, now time.Time) (hungry bool) {
 			l.queue.remove(e)
 			e.settleRest(&Error{Outcome: Rejected, Stage: StageHello, Err: ErrLacksExtension})
 			c.finish(e)
+		case choice.exhausted && e.forgive():
+			continue // nobody else takes it, so once more who had it wait
 		case choice.exhausted:
 			l.queue.remove(e)
 			c.pause(e, now)
@@ -227,10 +229,7 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	if e.list == &l.waiting {
 		l.waiting.remove(e)
-		e.avoid = e.avoid[:0]
-		for i := range e.rcpts {
-			e.rcpts[i].paused = false
-		}
+		e.beginRound()
 		l.queue.pushBack(e)
 	}
 	if l.stuck && e.run == nil {

@@ -3,6 +3,7 @@ package mxsend
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -39,6 +40,7 @@ type entry struct {
 	tried     bool   // a connection was tried for it
 	poolFails uint64 // of its pool when it was queued
 	avoid     []int  // ids of the relays that had their turn in this round
+	shunned   int    // so many of them, the first, had it in the last one
 	localErr  *Error // why it was refused before any relay
 	free      int    // requeued at no cost so often
 
@@ -54,6 +56,7 @@ type rcpt struct {
 	mailbox  smtpwire.Mailbox
 	settled  bool
 	paused   bool   // until the next round
+	pausedBy int    // id of the relay for whose sake
 	refusals int    // by relays that may have meant this client
 	resent   bool   // after doubt: whatever comes now, the first copy may be there
 	last     *Error // why it is still pending
@@ -63,6 +66,33 @@ type rcpt struct {
 type oneResult struct {
 	recipients [1]RecipientResult
 	attempts   [1]Attempt
+}
+
+// pauseFor has the recipient wait for its next round, which had better not begin at
+// that relay.
+func (to *rcpt) pauseFor(r *relay) { to.paused, to.pausedBy = true, r.candidate().id }
+
+// beginRound opens every relay to the entry again, but for those that had it wait:
+// they come last.
+func (e *entry) beginRound() {
+	e.avoid = e.avoid[:0]
+	for i := range e.rcpts {
+		to := &e.rcpts[i]
+		if to.paused && !to.settled && !slices.Contains(e.avoid, to.pausedBy) {
+			e.avoid = append(e.avoid, to.pausedBy)
+		}
+		to.paused = false
+	}
+	e.shunned = len(e.avoid)
+}
+
+// forgive opens the relays that the round began without, and says whether there are
+// any.
+func (e *entry) forgive() bool {
+	some := e.shunned > 0
+	e.avoid = slices.Delete(e.avoid, 0, e.shunned)
+	e.shunned = 0
+	return some
 }
 
 const maxAttempts = 16

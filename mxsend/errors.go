@@ -16,8 +16,10 @@ var (
 
 	// ErrNoRelay: the mail domain names no relay that could be used.
 	ErrNoRelay = errors.New("no relay")
-	// ErrRelayRefused: a relay refuses this client (its network, its name, its
-	// credential), whatever the recipient.
+	// ErrRelayRefused: a relay refuses this client or its return path, whatever the
+	// recipient: the network it comes from, its name in EHLO, its credential, the
+	// sender. The error that has it says which, and what would mend it. It is not a
+	// reason to write to the recipient no more, even where the outcome is Rejected.
 	ErrRelayRefused = errors.New("the relay refuses this client: check its mynetworks, access rules and credentials")
 	// ErrTLSRequired: the relay offers no STARTTLS and Config wants it.
 	ErrTLSRequired = errors.New("the relay does not offer STARTTLS, which Config.TLS: mxsend.TLSRequired (the default) demands; " +
@@ -30,6 +32,36 @@ var (
 	// ErrClosed: the Client was closed.
 	ErrClosed = errors.New("mxsend: client closed")
 )
+
+// A refusalCause is ErrRelayRefused where the relay says whom it refuses.
+type refusalCause string
+
+func (e refusalCause) Error() string { return string(e) }
+
+// Is matches ErrRelayRefused.
+func (e refusalCause) Is(target error) bool { return target == ErrRelayRefused }
+
+const errHelloRefused refusalCause = "the relay refuses this client for its name in EHLO: " +
+	"set Config.LocalName to the fully qualified name of this machine"
+
+const errSenderRefused refusalCause = "the relay refuses the return path, whatever the recipient: " +
+	"set Message.ReturnPath to an address whose domain exists and that the relay lets this client use"
+
+// causes are the errors that say what would mend a refusal, by whom it is about.
+var causes = [...]error{
+	aboutUnknown:    ErrRelayRefused,
+	aboutPolicy:     ErrRelayRefused,
+	aboutRelay:      ErrRelayRefused,
+	aboutClient:     ErrRelayRefused,
+	aboutHello:      errHelloRefused,
+	aboutReturnPath: errSenderRefused,
+	aboutSender:     errSenderRefused,
+	aboutAuth: refusalCause("the relay refuses this client without a credential that it knows: " +
+		"set Config.Auth, or let the relay accept the network that this client is in"),
+	aboutTLS: refusalCause("the relay refuses this client without TLS: " +
+		"set Config.TLS to mxsend.TLSRequired"),
+	aboutCount: nil,
+}
 
 // A Stage is where in a submission something happened.
 type Stage uint8

@@ -59,6 +59,30 @@ func (p *pool) othersUsable(r *relay, now time.Time) bool {
 	return false
 }
 
+// othersTake says whether a relay other than r may get something now, and takes it.
+func (p *pool) othersTake(r *relay, now time.Time) bool {
+	for i, other := range p.relays {
+		if h := &other.health; i != r.at && p.candidates[i].usable(now) && h.well() && h.deferrals == 0 && !h.accepted.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// rest is how long a connection of r takes nothing new after a refusal: several
+// times as long as another relay takes to accept a message, so that who is fast
+// because it refuses does not draw the load of those that accept. Zero where no other
+// could take it, or none is known to accept.
+func (p *pool) rest(r *relay, now time.Time) (wait time.Duration) {
+	const times, most = 4, time.Second
+	for i, other := range p.relays {
+		if i != r.at && p.candidates[i].usable(now) && !other.health.out {
+			wait = max(wait, times*other.latency)
+		}
+	}
+	return min(wait, most)
+}
+
 // misfit returns an error if no relay of the pool can work until somebody
 // changes something.
 func (p *pool) misfit() *Error {

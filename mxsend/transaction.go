@@ -40,6 +40,12 @@ type txRcpt struct {
 	reply Reply // where it is not positive
 }
 
+// refused says whether RCPT was answered, and not with 2yz. Without MAIL, a reply to
+// RCPT says nothing.
+func (to *txRcpt) refused(t *transaction) bool {
+	return t.mailed && to.code.code != 0 && to.code.code/100 != 2
+}
+
 func (t *transaction) begin(e *entry, now time.Time, reset bool) {
 	*t = transaction{entry: e, busy: true, lane: e.lane, start: now, since: now, rcpts: t.rcpts[:0], reset: reset, stage: StageMail}
 	for i := range e.rcpts {
