@@ -67,6 +67,7 @@ func (c *Client) Check(ctx context.Context) (Preflight, error) {
 func (c *Client) checkSections(names publicNames) []checkSection {
 	cfg := &c.cfg.Check
 	sections := []checkSection{
+		func(context.Context) []CheckLine { return c.checkLocalName() },
 		c.checkDomains,
 		func(ctx context.Context) []CheckLine { return c.checkSigner(ctx, names) },
 	}

@@ -134,6 +134,8 @@ func relayAdvice(e *Error) string {
 	switch {
 	case e.Reply.Code == 421 || e.Reply.Temporary():
 		return "look into the relay's log; it may be overloaded, or have enough connections from this client"
+	case errors.Is(e.Err, errHelloRefused):
+		return "set Config.LocalName to the fully qualified name of this machine, one that DNS knows"
 	case e.Reply.Permanent():
 		return "let the relay accept this client: its mynetworks, smtpd_client_restrictions and smtpd_helo_restrictions, or their like"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):

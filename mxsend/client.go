@@ -63,6 +63,9 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, ownResolver: own, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
+	if found := unqualified(cfg.LocalName); found != "" {
+		c.protect(func() { c.cfg.Logger.Warn(found, "advice", unqualifiedAdvice) })
+	}
 	return c, nil
 }
 

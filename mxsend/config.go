@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -27,7 +26,12 @@ type Config struct {
 	MaxPreference int
 	// Port of the relays. Zero: 25.
 	Port int
-	// LocalName is the name in EHLO. Empty: os.Hostname.
+	// LocalName is the name in EHLO: the fully qualified name of this machine
+	// ("app1.example.com"), or an address literal ("[192.0.2.9]", "[IPv6:2001:db8::9]";
+	// RFC 5321 §4.1.3). Many relays refuse a bare host name, as a container has, and
+	// some a name that DNS does not know. Empty: os.Hostname, or "[127.0.0.1]" where
+	// that could not stand in EHLO; what is not fully qualified is logged as a warning,
+	// and Client.Check says so.
 	LocalName string
 	// TLS says how connections are secured. Zero: TLSRequired.
 	TLS TLSPolicy
@@ -155,8 +159,8 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.LocalName == "" {
 		cfg.LocalName = defaultLocalName()
-	} else if !validLocalName(cfg.LocalName) {
-		bad("Config.LocalName %q is not a host name or address literal in ASCII", cfg.LocalName)
+	} else if err := checkLocalName(cfg.LocalName); err != nil {
+		errs = append(errs, err)
 	}
 	if cfg.TLS > TLSDisabled {
 		bad("Config.TLS %d is none of the policies", cfg.TLS)
@@ -250,28 +254,6 @@ func checkWeight(name string, w int) error {
 		return fmt.Errorf("mxsend: weight %d of relay %q is not within 0 and %d", w, name, most)
 	}
 	return nil
-}
-
-// validLocalName refuses what could not stand in EHLO (RFC 5321 §4.1.1.1).
-func validLocalName(name string) bool {
-	if len(name) > 255 {
-		return false
-	}
-	for _, c := range []byte(name) {
-		if c <= ' ' || c > '~' || strings.IndexByte("<>@,;\"\\", c) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// defaultLocalName is the machine's name, or the loopback literal where the
-// machine has none that could stand in EHLO.
-func defaultLocalName() string {
-	if name, err := os.Hostname(); err == nil && name != "" && validLocalName(name) {
-		return name
-	}
-	return "[127.0.0.1]"
 }
 
 func defaultRetry() backoff.BackOff {

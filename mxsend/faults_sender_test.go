@@ -24,6 +24,43 @@ var faultsSender = slices.Concat(
 	refusedAtRCPT("AUTH", "530 5.7.0 Authentication required", "Config.Auth"),
 	refusedAtRCPT("TLS", "530 5.7.0 Must issue a STARTTLS command first", "Config.TLS"),
 	[]fault{
+		{name: "C26/at EHLO", relays: 1, change: answers("EHLO", "501 5.5.4 Invalid domain name"), run: func(s *testSetup) {
+			r, err := s.send(testMessage(1))
+			s.want(r, Deferred)
+			s.wantErr(err, ErrRelayRefused)
+			if !strings.Contains(err.Error(), "Config.LocalName") {
+				s.t.Error(err)
+			}
+		}},
+		{name: "C26/client at EHLO", relays: 1, change: answers("EHLO", "550 5.7.1 Access denied"), run: func(s *testSetup) {
+			r, err := s.send(testMessage(1))
+			s.want(r, Deferred)
+			s.wantErr(err, ErrRelayRefused)
+			if strings.Contains(err.Error(), "Config.LocalName") {
+				s.t.Error(err)
+			}
+		}},
+		{name: "C26/a name not fully qualified is warned of", run: func(s *testSetup) {
+			for name, warned := range map[string]bool{"mailer-7c9f": true, "[127.0.0.1]": true, "[192.0.2.9]": false, "app.test": false} {
+				var log bytes.Buffer
+				c, err := New(Config{Resolver: StaticRelays(s.hosts...), TLS: TLSDisabled, Dial: s.net.Dial, LocalName: name, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				if strings.Contains(log.String(), "Config.LocalName") != warned {
+					s.t.Errorf("%s: log %q", name, log.String())
+				}
+				p, err := c.Check(s.ctx())
+				if err != nil {
+					s.t.Error(err)
+				}
+				found := slices.ContainsFunc(p.Warnings(), func(l CheckLine) bool { return l.Topic == TopicHello })
+				if found != warned {
+					s.t.Errorf("%s: %v", name, p)
+				}
+				_ = c.Close()
+			}
+		}},
 		{name: "C26/Send after an acceptance", relays: 2, run: func(s *testSetup) {
 			for i := range 4 {
 				s.wantAccepted(i)
