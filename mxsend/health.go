@@ -6,8 +6,8 @@ import "time"
 // the time and a random number and return what follows from them.
 //
 // Only failures that blame the relay are brought here: of connecting, greeting,
-// EHLO, TLS; 421; time-outs; 4yz of class X.3 or X.4 outside RCPT; and replies
-// that refuse this client whatever the recipient.
+// EHLO, TLS; 421; time-outs; 4yz of class X.3, or X.4 outside RCPT; replies that
+// refuse this client whatever the recipient; and that 4yz comes without end.
 type health struct {
 	failures  int           // in a row
 	refusals  int           // of this client, in a row, without an acceptance between
@@ -66,6 +66,10 @@ func (h *health) fail(now time.Time, connecting, last bool, random float64) sent
 	}
 	return sentence{}
 }
+
+// silent notes, before the failure that it is learnt by, that the relay says nothing
+// on any connection: that is as good as a failure of each of them.
+func (h *health) silent() { h.failures = max(h.failures, ejectInARow-1) }
 
 // refuse counts a reply that refuses this client. A relay that does so without
 // end is put out even if it is the last: mail that waits is better than mail

@@ -218,9 +218,22 @@ func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now 
 // blame counts a failure that is the relay's own.
 func (c *Client) blame(r *relay, now time.Time, err *Error) {
 	r.lastErr = err
-	strained := err.Reply.Temporary() || errors.Is(err.Err, errTimeout) // not that it is gone
+	timedOut := errors.Is(err.Err, errTimeout)
+	silent := timedOut && now.Sub(r.candidate().lastOctet) >= stallSilence
+	strained := err.Reply.Temporary() || timedOut && !silent // not that it is gone
 	if strained && r.tighten(now) {
 		c.applyWeights(r.pool)
+	}
+	if silent {
+		// A process that is stopped, or a host that is cut off, says nothing on any of
+		// its connections, and takes new ones all the same. What is tried next is a new
+		// one, since it is a connection that pays for a probe then, and no message.
+		r.health.silent()
+		for _, cn := range r.conns {
+			if cn.cur == nil {
+				cn.leave()
+			}
+		}
 	}
 	s := r.health.fail(now, false, !r.pool.othersUsable(r, now), rand.Float64())
 	c.carryOut(s, r, now, err)
@@ -349,7 +362,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 		e.tried = true
 		e.settleRest(failure)
 		return
-	case t.replied == 0 && !t.dotSent && cn.used > 0:
+	case t.replied == 0 && !t.dotSent && cn.used > 0 && err != errTimeout:
 		const most = 100
 		if e.free++; e.free < most {
 			return // stale: the relay closed an idle connection, and never saw this message
