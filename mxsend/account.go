@@ -195,11 +195,11 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		return todo
 	}
 	if cn.cur != nil && !cn.tx.busy {
-		cn.tx.begin(cn.cur, now, cn.needReset)
+		cn.tx.begin(cn.cur, now, cn.needReset, lacks(&cn.extensions))
 		cn.needReset = false
 	}
 	if cn.next != nil && !cn.txNext.busy {
-		cn.txNext.begin(cn.next, now, false)
+		cn.txNext.begin(cn.next, now, false, lacks(&cn.extensions))
 	}
 	return todo
 }

@@ -59,8 +59,8 @@ func (c *Client) place(l *lane, now time.Time) (hungry bool) {
 			p.relays[choice.use].assign(e, choice.how, now)
 		case choice.lacking:
 			l.queue.remove(e)
-			e.settleRest(&Error{Outcome: Rejected, Stage: StageHello, Err: ErrLacksExtension})
-			c.finish(e)
+			c.rejectLacking(e, lackingCause(p.candidates, &w))
+			c.requeue(e, now)
 		case choice.exhausted && e.forgive():
 			continue // nobody else takes it, so once more who had it wait
 		case choice.exhausted:
@@ -70,7 +70,7 @@ func (c *Client) place(l *lane, now time.Time) (hungry bool) {
 			covered--
 			e.tried = true // a connection is being opened for it
 			hungry = true
-		case len(e.avoid) > 0 || e.need != 0:
+		case len(e.avoid) > 0 || e.need() != 0:
 			particular++
 		default:
 			return true

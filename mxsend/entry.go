@@ -24,7 +24,7 @@ type entry struct {
 	content    []byte // with CRLF line ends; Message.Content itself where that has them
 	size       int64  // of header and content
 	dots       bool   // a line of them begins with a dot
-	need       need
+	ownNeed    need   // of the message, whoever its recipients are
 
 	// Where it is.
 	list       *entryList // queue or waiting
@@ -181,10 +181,13 @@ func (e *entry) attempted(a Attempt) {
 	}
 }
 
+// ready says whether the recipient may be tried now.
+func (to *rcpt) ready() bool { return !to.settled && !to.paused }
+
 // ready says whether any recipient may be tried now.
 func (e *entry) ready() bool {
 	for i := range e.rcpts {
-		if !e.rcpts[i].settled && !e.rcpts[i].paused {
+		if e.rcpts[i].ready() {
 			return true
 		}
 	}
@@ -192,7 +195,7 @@ func (e *entry) ready() bool {
 }
 
 func (e *entry) want(now time.Time, mayOpen bool) want {
-	return want{lane: e.lane, need: e.need, size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
+	return want{lane: e.lane, need: e.need(), size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
 }
 
 // joinCauses joins two causes on one line; either may be nil.

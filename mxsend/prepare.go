@@ -42,10 +42,10 @@ func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 		return e.refuse(err)
 	}
 	if e.returnPath.Local() != "" && !isASCII(e.returnPath.Local()) {
-		e.need |= needSMTPUTF8
+		e.ownNeed |= needSMTPUTF8
 	}
 	if m.RequireTLS {
-		e.need |= needRequireTLS
+		e.ownNeed |= needRequireTLS
 	}
 	c.prepareRecipients(e)
 	return e
@@ -85,7 +85,7 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 	e.size = int64(len(e.header) + len(e.content))
 	e.dots = info.Dots
 	if info.EightBit {
-		e.need |= needEightBitMIME
+		e.ownNeed |= needEightBitMIME
 	}
 	return nil
 }
@@ -127,9 +127,6 @@ func (c *Client) prepareRecipients(e *entry) {
 			reject(i, fmt.Errorf("recipient %d: Config.AllowRecipient refuses it", i+1))
 		default:
 			e.rcpts[i].mailbox = mailbox
-			if mailbox.NonASCII() {
-				e.need |= needSMTPUTF8
-			}
 		}
 	}
 }
