@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -129,7 +128,7 @@ func noRecipients(e *entry) error {
 	if e.localErr != nil {
 		return e.localErr
 	}
-	return &Error{Outcome: Rejected, Stage: StageLocal, Err: errors.New("Message.Recipients is empty")}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: Message.Recipients is empty", ErrInvalidMessage)}
 }
 
 func (c *Client) submit(ctx context.Context, e *entry) {

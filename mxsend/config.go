@@ -68,8 +68,8 @@ type Config struct {
 	// found out by itself at the cost of a connection.
 	SeparateTransactions bool
 	// AllowRecipient is a guard for staging: a recipient for which it returns
-	// false is Rejected before anything is sent. Nil: all are allowed. It may be
-	// called concurrently.
+	// false is Rejected with ErrNotAllowed before anything is sent. Nil: all are
+	// allowed. It may be called concurrently.
 	AllowRecipient func(address string) bool
 	// Check tells Client.Check about the way of mail beyond the relays. Zero: it
 	// checks DNS, relays and signer only.

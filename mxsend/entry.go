@@ -125,9 +125,9 @@ func (e *entry) addRecipients(addresses []string) {
 // refuse gives every pending recipient its outcome before any relay: Rejected, or
 // NotAttempted where only signing failed, and not for the message's sake.
 func (e *entry) refuse(err error) *entry {
-	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
+	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: %w", ErrInvalidMessage, err)}
 	if s, ok := err.(*signError); ok && !s.Permanent() {
-		failure.Outcome = NotAttempted
+		failure.Outcome, failure.Err = NotAttempted, err
 	}
 	for i := range e.rcpts {
 		e.settle(i, failure, "")

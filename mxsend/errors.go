@@ -27,8 +27,14 @@ var (
 	// ErrTLSVerify: the relay's certificate is not to be trusted.
 	ErrTLSVerify = errors.New("the relay's certificate is not trusted; " +
 		"set Config.TLSConfig.RootCAs to the CA that signed it, or Config.RelayNames to the name it bears")
-	// ErrLacksExtension: no relay offers an extension that the message needs.
+	// ErrLacksExtension: no relay offers an extension, or the SIZE, that the message or
+	// this recipient needs. The error says which.
 	ErrLacksExtension = errors.New("no relay offers what the message needs")
+	// ErrInvalidMessage: the message, or this recipient's address, was refused before
+	// any relay was asked: it is not well-formed, or the Signer will not sign it.
+	ErrInvalidMessage = errors.New("invalid message")
+	// ErrNotAllowed: Config.AllowRecipient refuses the recipient.
+	ErrNotAllowed = errors.New("Config.AllowRecipient refuses it")
 	// ErrClosed: the Client was closed.
 	ErrClosed = errors.New("mxsend: client closed")
 )

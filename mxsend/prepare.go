@@ -120,11 +120,11 @@ func (c *Client) prepareRecipients(e *entry) {
 		mailbox, err := parseAddress(address)
 		switch {
 		case err != nil:
-			reject(i, fmt.Errorf("recipient %d: %w", i+1, err))
+			reject(i, fmt.Errorf("%w: recipient %d: %w", ErrInvalidMessage, i+1, err))
 		case len(e.msg.Recipients) > 1 && slices.Contains(e.msg.Recipients[:i], address):
-			reject(i, fmt.Errorf("recipient %d is named twice", i+1))
+			reject(i, fmt.Errorf("%w: recipient %d is named twice", ErrInvalidMessage, i+1))
 		case c.cfg.AllowRecipient != nil && !c.allowed(address):
-			reject(i, fmt.Errorf("recipient %d: Config.AllowRecipient refuses it", i+1))
+			reject(i, fmt.Errorf("recipient %d: %w", i+1, ErrNotAllowed))
 		default:
 			e.rcpts[i].mailbox = mailbox
 		}
