@@ -15,7 +15,7 @@ import (
 
 // A domainCheck is a mail domain of the lanes and what DNS says of it.
 type domainCheck struct {
-	name  string
+	poolKey
 	lanes string
 	found Relays
 	err   error
@@ -42,7 +42,7 @@ func (c *Client) checkDomains(ctx context.Context) []CheckLine {
 		for _, h := range d.hosts {
 			probes = append(probes, func(ctx context.Context) (lines []CheckLine) {
 				for _, a := range h.Addresses {
-					p := probe{domain: d.name, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
+					p := probe{pool: d.poolKey, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
 					lines = append(lines, c.checkRelay(ctx, p)...)
 				}
 				return lines
@@ -55,10 +55,15 @@ func (c *Client) checkDomains(ctx context.Context) []CheckLine {
 // lookUpDomains asks for the domains of the lanes by Config.Resolver, as sending
 // does.
 func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
-	domains := []*domainCheck{{name: c.lanes[0].pool.domain, lanes: "both lanes"}}
-	if bulk := c.lanes[1].pool.domain; bulk != domains[0].name {
+	domains := []*domainCheck{{poolKey: c.lanes[0].pool.poolKey, lanes: "both lanes"}}
+	if bulk := c.lanes[1].pool.poolKey; bulk != domains[0].poolKey {
 		domains[0].lanes = "transactional"
-		domains = append(domains, &domainCheck{name: bulk, lanes: "bulk"})
+		domains = append(domains, &domainCheck{poolKey: bulk, lanes: "bulk"})
+		if bulk.port != domains[0].port {
+			for _, d := range domains {
+				d.lanes += fmt.Sprintf(" (port %d)", d.port)
+			}
+		}
 	}
 	var lookups []checkSection
 	for _, d := range domains {
@@ -82,7 +87,7 @@ func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
 			d.found, d.err = Relays{}, fmt.Errorf("Config.Resolver panicked: %T", p)
 		}
 	}()
-	d.found, d.err = r.LookupRelays(ctx, d.name)
+	d.found, d.err = r.LookupRelays(ctx, d.domain)
 	if d.err == nil && len(d.found.Hosts) == 0 {
 		d.err = ErrNoRelay
 	}
@@ -94,7 +99,7 @@ func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
 
 // lines tells what DNS says of the domain.
 func (d *domainCheck) lines(maxPreference int, weights map[string]int, now time.Time) []CheckLine {
-	subject := d.name
+	subject := d.domain
 	if subject == "" {
 		subject = "Config.Resolver"
 	}

@@ -26,7 +26,7 @@ type Client struct {
 	// conn the fields said to be. Nothing is read, written, slept or called back
 	// under it. Lock order: Client.mu, then run.mu.
 	mu          sync.Mutex
-	pools       map[string]*pool
+	pools       map[poolKey]*pool
 	lanes       [2]*lane // Transactional, Bulk
 	relayIDs    int
 	live        int // entries between submission and outcome
@@ -59,7 +59,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, ownResolver: own, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, ownResolver: own, pools: map[poolKey]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
 	if found := unqualified(cfg.LocalName); found != "" {
@@ -80,10 +80,11 @@ func (c *Client) newLane(id Lane, cfg LaneConfig) *lane {
 	if domain == "" {
 		domain = c.cfg.Domain
 	}
-	p := c.pools[domain]
+	key := poolKey{domain, cfg.Port}
+	p := c.pools[key]
 	if p == nil {
-		p = &pool{domain: domain}
-		c.pools[domain] = p
+		p = &pool{poolKey: key}
+		c.pools[key] = p
 	}
 	l := &lane{id: id, pool: p, runs: map[*run]struct{}{}}
 	if cfg.Rate > 0 {

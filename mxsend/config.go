@@ -24,7 +24,7 @@ type Config struct {
 	Weights map[string]int
 	// MaxPreference: relays of a higher MX preference are never used. Zero: all are.
 	MaxPreference int
-	// Port of the relays. Zero: 25.
+	// Port of the relays, unless the Resolver's Host names one. Zero: 25.
 	Port int
 	// LocalName is the name in EHLO: the fully qualified name of this machine
 	// ("app1.example.com"), or an address literal ("[192.0.2.9]", "[IPv6:2001:db8::9]";
@@ -106,13 +106,17 @@ const (
 type LaneConfig struct {
 	// Domain is a mail domain of the lane's own. Empty: Config.Domain.
 	Domain string
+	// Port is a port of the lane's own, of relays that keep the two kinds of mail apart
+	// by it. As with a Domain of its own, the lane then has connections and limits to
+	// itself, and a relay's health is the lane's. Zero: Config.Port.
+	Port int
 	// Rate limits the lane, in messages a second. Zero: unlimited.
 	Rate float64
 }
 
 // Limits bound what the Client uses. Zero values mean the defaults named.
 type Limits struct {
-	Connections int // to each relay; default 10
+	Connections int // to each relay, at each port; default 10
 	// Reserved of them are kept from Bulk for Transactional; default 2, at most
 	// Connections−1. Negative: none.
 	Reserved      int
@@ -151,12 +155,17 @@ func (cfg *Config) validate() error {
 			errs = append(errs, err)
 		}
 	}
-	if cfg.Port < 0 || cfg.Port > 65535 {
-		bad("Config.Port %d is not a port", cfg.Port)
+	for _, p := range []struct {
+		field string
+		value int
+	}{{"Port", cfg.Port}, {"Transactional.Port", cfg.Transactional.Port}, {"Bulk.Port", cfg.Bulk.Port}} {
+		if p.value < 0 || p.value > 65535 {
+			bad("Config.%s %d is not a port", p.field, p.value)
+		}
 	}
-	if cfg.Port == 0 {
-		cfg.Port = 25
-	}
+	setDefault(&cfg.Port, 25)
+	setDefault(&cfg.Transactional.Port, cfg.Port)
+	setDefault(&cfg.Bulk.Port, cfg.Port)
 	if cfg.LocalName == "" {
 		cfg.LocalName = defaultLocalName()
 	} else if err := checkLocalName(cfg.LocalName); err != nil {

@@ -121,7 +121,7 @@ func refusedAtRCPT(name, reply, mends string) []fault {
 				s.t.Errorf("the relay that refuses was asked %d times", n)
 			}
 			wantNamed(s, "the reason", s.reason(0))
-			s.wantErr(s.Client.pools["relays.test"].relays[0].lastErr, ErrRelayRefused)
+			s.wantErr(s.Client.lanes[1].pool.relays[0].lastErr, ErrRelayRefused)
 		}},
 		{name: "C26/" + name + ", both", relays: 2, change: answersBetween(0, 30*time.Minute, "RCPT", reply), run: func(s *testSetup) {
 			if got := s.sendAll(s.ctx(), messages(300)); got[Accepted] != 300 {

@@ -7,10 +7,16 @@ import (
 	"time"
 )
 
+// A poolKey is what two lanes must have in common to share their relays.
+type poolKey struct {
+	domain string
+	port   int // of relays whose Host names none
+}
+
 // A pool is the relays of one mail domain, as DNS last named them. Client.mu
 // guards it.
 type pool struct {
-	domain     string
+	poolKey
 	relays     []*relay
 	candidates []candidate // by the same index
 
@@ -140,7 +146,7 @@ func (c *Client) update(p *pool, found Relays) {
 		r.gone = false
 		r.addresses, r.port = slices.Clone(h.Addresses), h.Port
 		if r.port == 0 {
-			r.port = c.cfg.Port
+			r.port = p.port
 		}
 		r.candidate().preference = h.Preference
 	}
@@ -204,7 +210,7 @@ func (c *Client) forgetGone(p *pool) {
 			continue
 		}
 		// Whoever still holds the relay finds its books in a pool of its own.
-		r.pool = &pool{domain: p.domain, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
+		r.pool = &pool{poolKey: p.poolKey, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
 		r.at = 0
 		p.relays = slices.Delete(p.relays, i, i+1)
 		p.candidates = slices.Delete(p.candidates, i, i+1)

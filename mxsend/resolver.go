@@ -31,7 +31,7 @@ type Host struct {
 	Name       string       // MX host name; verified against its certificate
 	Preference int          // the lower, the sooner (RFC 5321 §5.1)
 	Addresses  []netip.Addr // tried in this order; none: Name is looked up or, if it is an address, used
-	Port       int          // zero: Config.Port
+	Port       int          // zero: that of LaneConfig or Config
 }
 
 // StaticRelays returns a Resolver that always names the same relays, whatever
