@@ -191,10 +191,11 @@ var knownWords = [...]struct {
 	words string
 	party party
 }{
-	{"sender address rejected: not logged in", aboutAuth},        // Postfix
-	{"helo command", aboutHello},                                 // Postfix: rejected, or listed
-	{"access denied - invalid helo", aboutHello},                 // Exim as cPanel configures it
-	{"helo argument", aboutHello}, {"ehlo argument", aboutHello}, // Exim
+	{"recipient address rejected: relay access denied", aboutClient}, // Postfix
+	{"sender address rejected: not logged in", aboutAuth},            // Postfix
+	{"helo command", aboutHello},                                     // Postfix: rejected, or listed
+	{"access denied - invalid helo", aboutHello},                     // Exim as cPanel configures it
+	{"helo argument", aboutHello}, {"ehlo argument", aboutHello},     // Exim
 	{"helo name", aboutHello}, {"ehlo name", aboutHello}, // the same, otherwise
 	{"helo hostname", aboutHello}, {"ehlo hostname", aboutHello}, // policy services
 	{"sender address rejected", aboutSender},                      // Postfix

@@ -72,6 +72,29 @@ var faultsSender = slices.Concat(
 			s.want(r, Deferred)
 			s.wantErr(err, ErrRelayRefused)
 		}},
+		{name: "C26/sender of a mailing, both", relays: 2, change: func(_ *Config, rs []*testRelay) {
+			for _, r := range rs {
+				r.delay = 10 * time.Millisecond
+				r.answer = answer("RCPT TO:<u1", "550 5.7.1 <b@app.test>: Sender address rejected: not owned by user app")
+			}
+		}, run: func(s *testSetup) {
+			ctx, cancel := context.WithTimeout(s.ctx(), 10*time.Minute)
+			defer cancel()
+			var all sync.WaitGroup
+			all.Go(func() {
+				got := s.sendAll(ctx, from(10_000, 3000))
+				if got[Accepted]+got[Rejected]+got[InDoubt] != 0 {
+					s.t.Errorf("outcomes %v", got)
+				}
+			})
+			for i := range 120 {
+				time.Sleep(5 * time.Second)
+				start := time.Now()
+				s.wantAccepted(20_000 + i)
+				s.wantTook(start, 0, time.Second)
+			}
+			all.Wait()
+		}},
 		{name: "C26/refuses some", relays: 2, change: func(cfg *Config, rs []*testRelay) {
 			cfg.Limits.Connections = 4
 			rs[0].delay, rs[1].delay = 20*time.Millisecond, 20*time.Millisecond

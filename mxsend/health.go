@@ -73,10 +73,10 @@ func (h *health) silent() { h.failures = max(h.failures, ejectInARow-1) }
 
 // refuse counts a reply that refuses this client. A relay that does so without
 // end is put out even if it is the last: mail that waits is better than mail
-// that is refused.
-func (h *health) refuse(now time.Time, random float64) sentence {
+// that is refused. keep says that it is left in all the same.
+func (h *health) refuse(now time.Time, keep bool, random float64) sentence {
 	h.refusals++
-	if h.refusals < ejectRefusals {
+	if h.refusals < ejectRefusals || keep {
 		return sentence{}
 	}
 	return h.eject(now, random)

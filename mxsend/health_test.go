@@ -76,7 +76,7 @@ func TestHealthRefuse(t *testing.T) {
 	var h health
 	h.succeed(pickNow)
 	for i := 1; i <= 25; i++ {
-		s := h.refuse(pickNow, 0.5)
+		s := h.refuse(pickNow, false, 0.5)
 		if s.eject != (i == 20) { // the others were begun before it was put out
 			t.Fatalf("refusal %d: %+v", i, s)
 		}

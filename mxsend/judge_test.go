@@ -38,6 +38,8 @@ func TestJudgeReplies(t *testing.T) {
 		{"Postfix reject_rbl_client", rcpt, "554 5.7.1 Service unavailable; Client host [192.0.2.9] blocked using zen.example; listed", aboutClient, hold},
 		{"Postfix reject_unauth_destination", rcpt, "554 5.7.1 <jane@example.net>: Relay access denied", aboutClient, hold},
 		{"Postfix defer_unauth_destination, the default of smtpd_relay_restrictions", rcpt, "454 4.7.1 <jane@example.net>: Relay access denied", aboutClient, elsewhere},
+		{"Postfix smtpd_relay_restrictions", rcpt, "554 5.7.1 <jane@example.net>: Recipient address rejected: Relay access denied", aboutClient, hold},
+		{"Postfix reject_unknown_reverse_client_hostname", rcpt, "450 4.7.25 Client host rejected: cannot find your reverse hostname, [192.0.2.9]", aboutClient, elsewhere},
 		{"Postfix before 2.3 reject_unauth_destination", rcpt, "554 <jane@example.net>: Relay access denied", aboutClient, hold},
 		{"Postfix smtpd_client_message_rate_limit", mail, "450 4.7.1 Error: too much mail from 192.0.2.9", aboutClient, elsewhere},
 		{"Postfix smtpd_client_recipient_rate_limit", rcpt, "450 4.7.1 Error: too many recipients from 192.0.2.9", aboutClient, elsewhere},

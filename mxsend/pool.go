@@ -65,10 +65,10 @@ func (p *pool) othersUsable(r *relay, now time.Time) bool {
 	return false
 }
 
-// othersTake says whether a relay other than r may get something now, and takes it.
-func (p *pool) othersTake(r *relay, now time.Time) bool {
+// othersBelievable says whether a relay other than r takes what it gets.
+func (p *pool) othersBelievable(r *relay, now time.Time) bool {
 	for i, other := range p.relays {
-		if h := &other.health; i != r.at && p.candidates[i].usable(now) && h.well() && h.deferrals == 0 && !h.accepted.IsZero() {
+		if h := &other.health; i != r.at && p.candidates[i].usable(now) && h.well() && h.believable(now) && h.deferrals == 0 {
 			return true
 		}
 	}

@@ -117,7 +117,7 @@ func (c *conn) tally() tally {
 	if c.next != nil {
 		t.inFlight = 2
 		t.bulk = t.bulk || c.next.lane == Bulk
-	} else if c.slotFree && !c.leaving {
+	} else if c.slotFree && !c.leaving && c.resting == 0 {
 		t.slot, t.fastSlot = true, c.cur.lane == Transactional
 	}
 	return t

@@ -86,9 +86,15 @@ func (c *Client) blameFor(v verdict, cn *conn, lane Lane, now time.Time, err *Er
 	case v.blame == blameRelay:
 		c.blame(r, now, err)
 	case v.blame == blameRefusal:
-		s := r.health.refuse(now, rand.Float64())
-		if s.eject {
+		// Where all relays refuse a return path, mail with another must go on: what has
+		// this one waits for its rounds, and is in nobody's way.
+		keep := v.cause == errSenderRefused && !r.pool.othersBelievable(r, now)
+		s := r.health.refuse(now, keep, rand.Float64())
+		if s.eject || r.health.refusals == ejectRefusals {
 			r.lastErr = err
+		}
+		if keep && r.health.refusals == ejectRefusals {
+			c.log(levelWarn, "relay refuses the return path", "relay", r.name, "reason", err)
 		}
 		c.carryOut(s, r, now, err)
 	case err.Reply.Temporary():
@@ -108,7 +114,7 @@ func (c *Client) deferredBy(r *relay, now time.Time, err *Error) {
 	if r.tighten(now) {
 		c.applyWeights(r.pool)
 	}
-	if r.pool.othersTake(r, now) {
+	if r.pool.othersBelievable(r, now) {
 		r.lastErr = err
 		c.carryOut(r.health.eject(now, rand.Float64()), r, now, err)
 	}
