@@ -18,8 +18,10 @@ var (
 	ErrNoRelay = errors.New("no relay")
 	// ErrRelayRefused: a relay refuses this client or its return path, whatever the
 	// recipient: the network it comes from, its name in EHLO, its credential, the
-	// sender. The error that has it says which, and what would mend it. It is not a
-	// reason to write to the recipient no more, even where the outcome is Rejected.
+	// sender. The error that has it says which, and what would mend it. Such a refusal
+	// is not final, and the message waits for its next round, but for a return path that
+	// relays refuse for its syntax, or at MAIL without a reason, while they take others:
+	// that is Rejected, and no reason to write to the recipient no more.
 	ErrRelayRefused = errors.New("the relay refuses this client: check its mynetworks, access rules and credentials")
 	// ErrTLSRequired: the relay offers no STARTTLS and Config wants it.
 	ErrTLSRequired = errors.New("the relay does not offer STARTTLS, which Config.TLS: mxsend.TLSRequired (the default) demands; " +

@@ -85,6 +85,11 @@ func (r *relay) stats(now time.Time) RelayStats {
 		LockStep: r.lockStep, Extensions: r.extensions,
 	}
 	s.Latencies.Transactional, s.Latencies.Bulk = r.latencies[0], r.latencies[1]
+	for _, cn := range r.conns {
+		if cn.cur == nil && cn.counted.busy { // it rests
+			s.InFlight--
+		}
+	}
 	if now.Before(k.notBefore) {
 		s.OutUntil = k.notBefore
 	}
