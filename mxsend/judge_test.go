@@ -185,3 +185,27 @@ func TestJudgeReplies(t *testing.T) {
 		})
 	}
 }
+
+// FuzzJudge: whatever a reply says, 4yz is never final, a refusal of this client
+// says what would mend it, and what blames the relay goes elsewhere.
+func FuzzJudge(f *testing.F) {
+	f.Add(uint8(StageRecipient), "504 5.5.2 <a>: Helo command rejected: need fully-qualified hostname")
+	f.Add(uint8(StageRecipient), "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
+	f.Add(uint8(StageMail), "450 (#")
+	f.Add(uint8(StageFinalDot), "554 5.7.1 \u212aelo Command \xff(#5.1.1 - x)")
+	f.Fuzz(func(t *testing.T, stage uint8, reply string) {
+		r, err := smtpwire.NewReplyReader(strings.NewReader(reply + "\r\n")).Next()
+		if err != nil || r.Code < 400 || stage > uint8(StageFinalDot) {
+			return
+		}
+		v := judge(Stage(stage), replyCode{code: r.Code, enhanced: r.Enhanced}, string(r.Text))
+		switch {
+		case r.Temporary() && (v.do == settled || v.do == confirm || v.do == hold):
+			t.Errorf("%q at %v: what follows is %d", reply, Stage(stage), v.do)
+		case v.blame == blameRefusal && v.cause == nil:
+			t.Errorf("%q at %v has no cause", reply, Stage(stage))
+		case v.blame == blameRelay && v.do != elsewhere:
+			t.Errorf("%q at %v blames the relay, and what follows is %d", reply, Stage(stage), v.do)
+		}
+	})
+}

@@ -97,27 +97,27 @@ func (c *Client) blameFor(v verdict, cn *conn, lane Lane, now time.Time, err *Er
 			c.log(levelWarn, "relay refuses the return path", "relay", r.name, "reason", err)
 		}
 		c.carryOut(s, r, now, err)
-	case err.Reply.Temporary():
-		c.deferredBy(r, now, err)
-	default:
+	case !err.Reply.Temporary() || !c.deferredBy(r, now, err):
 		return
 	}
 	cn.rest(lane, r.pool.rest(r, now))
 }
 
 // deferredBy counts a 4yz reply that blames nobody. Many in a row are strain; and
-// where another relay takes what comes meanwhile, they are this relay's fault.
-func (c *Client) deferredBy(r *relay, now time.Time, err *Error) {
-	if !r.health.deferred() {
-		return
-	}
-	if r.tighten(now) {
+// where another relay takes what comes meanwhile, they are this relay's fault. It says
+// whether that shows already: a few may be about their recipients.
+func (c *Client) deferredBy(r *relay, now time.Time, err *Error) (its bool) {
+	const few = 2
+	many := r.health.deferred()
+	its = r.health.deferrals > few && r.pool.othersBelievable(r, now)
+	if many && r.tighten(now) {
 		c.applyWeights(r.pool)
 	}
-	if r.pool.othersBelievable(r, now) {
+	if many && its {
 		r.lastErr = err
 		c.carryOut(r.health.eject(now, rand.Float64()), r, now, err)
 	}
+	return its
 }
 
 // dispose does with one recipient what was decided.
