@@ -147,6 +147,7 @@ func TestJudgeReplies(t *testing.T) {
 		{"Postfix queue_minfree", mail, "452 4.3.1 Insufficient system storage", aboutRelay, elsewhere},
 		{"Postfix, misconfigured", rcpt, "451 4.3.5 Server configuration error", aboutRelay, elsewhere},
 		{"Postfix, a table that cannot be read", rcpt, "451 4.3.5 <b@bounce.test>: Sender address rejected: Server configuration error", aboutRelay, elsewhere},
+		{"smtp-sink -f", rcpt, "500 5.3.0 Error: command failed", aboutPolicy, confirm},
 		{"Postfix cleanup", dot, "451 4.3.0 Error: queue file write error", aboutRelay, elsewhere},
 		{"Exim check_spool_space", mail, "452 space shortage, please try later", aboutRelay, elsewhere},
 		{"Exim", rcpt, "451 Temporary local problem - please try later", aboutRelay, elsewhere},
