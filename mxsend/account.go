@@ -160,6 +160,7 @@ func (c *Client) drop(cn *conn) {
 	r := cn.relay
 	cn.state = connGone
 	cn.recount()
+	cn.stopRest()
 	for i, other := range r.conns {
 		if other == cn {
 			r.conns = append(r.conns[:i], r.conns[i+1:]...)
@@ -197,11 +198,11 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		return todo
 	}
 	if cn.cur != nil && !cn.tx.busy {
-		cn.tx.begin(cn.cur, now, cn.needReset)
+		cn.tx.begin(cn.cur, now, cn.needReset, lacks(&cn.extensions))
 		cn.needReset = false
 	}
 	if cn.next != nil && !cn.txNext.busy {
-		cn.txNext.begin(cn.next, now, false)
+		cn.txNext.begin(cn.next, now, false, lacks(&cn.extensions))
 	}
 	return todo
 }
@@ -233,7 +234,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
+		c.settleCommitted(e, t, cn.relay, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled}, now)
 		e.giveUp(true, e.cancelled) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil

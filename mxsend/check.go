@@ -66,6 +66,7 @@ func (c *Client) Check(ctx context.Context) (CheckResult, error) {
 func (c *Client) checkSections(names publicNames) []checkSection {
 	cfg := &c.cfg.Check
 	sections := []checkSection{
+		func(context.Context) []Finding { return c.checkLocalName() },
 		c.checkDomains,
 		func(ctx context.Context) []Finding { return c.checkSigner(ctx, names) },
 	}

@@ -294,7 +294,9 @@ func TestCheckDomains(t *testing.T) {
 			c.Resolver = fixedResolver{Hosts: []Host{p1}, Expires: time.Now().Add(42 * time.Second)}
 		}, 0, SeverityOK, []string{"10 p1.relays.test [10.0.0.1]", "asked again in 42s"}},
 		{"stale", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true} }, 1, SeverityWarning, []string{"last good answer", "name servers"}},
-		{"stale, and why", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true, Cause: errors.New("it vanished")} }, 1, SeverityWarning, []string{"last good answer", "it vanished"}},
+		{"stale, and why", func(c *Config) {
+			c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true, Cause: errors.New("it vanished")}
+		}, 1, SeverityWarning, []string{"last good answer", "it vanished"}},
 		{"warnings", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Warnings: []string{"p9 is skipped"}} }, 1, SeverityWarning, []string{"p9 is skipped"}},
 		{"one address", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1, p2}} }, 1, SeverityWarning, []string{"one and the same address"}},
 		{"all drained", func(c *Config) { c.Weights = map[string]int{"p1.relays.test": 0} }, 1, SeverityError, []string{"no relay may be used"}},

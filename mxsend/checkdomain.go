@@ -15,7 +15,7 @@ import (
 
 // A domainCheck is a mail domain of the lanes and what DNS says of it.
 type domainCheck struct {
-	name  string
+	poolKey
 	lanes string
 	found Relays
 	err   error
@@ -42,7 +42,7 @@ func (c *Client) checkDomains(ctx context.Context) []Finding {
 		for _, h := range d.hosts {
 			probes = append(probes, func(ctx context.Context) (lines []Finding) {
 				for _, a := range h.Addresses {
-					p := probe{domain: d.name, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
+					p := probe{pool: d.poolKey, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
 					lines = append(lines, c.checkRelay(ctx, p)...)
 				}
 				return lines
@@ -55,10 +55,15 @@ func (c *Client) checkDomains(ctx context.Context) []Finding {
 // lookUpDomains asks for the domains of the lanes by Config.Resolver, as sending
 // does.
 func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
-	domains := []*domainCheck{{name: c.lanes[0].pool.domain, lanes: "both lanes"}}
-	if bulk := c.lanes[1].pool.domain; bulk != domains[0].name {
+	domains := []*domainCheck{{poolKey: c.lanes[0].pool.poolKey, lanes: "both lanes"}}
+	if bulk := c.lanes[1].pool.poolKey; bulk != domains[0].poolKey {
 		domains[0].lanes = "transactional"
-		domains = append(domains, &domainCheck{name: bulk, lanes: "bulk"})
+		domains = append(domains, &domainCheck{poolKey: bulk, lanes: "bulk"})
+		if bulk.port != domains[0].port {
+			for _, d := range domains {
+				d.lanes += fmt.Sprintf(" (port %d)", d.port)
+			}
+		}
 	}
 	var lookups []checkSection
 	for _, d := range domains {
@@ -77,7 +82,7 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 }
 
 func (d *domainCheck) lookUp(ctx context.Context, c *Client) {
-	d.found, d.err = c.resolve(ctx, d.name)
+	d.found, d.err = c.resolve(ctx, d.domain)
 	// Within a preference the resolver has drawn an order.
 	d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
 		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
@@ -86,7 +91,7 @@ func (d *domainCheck) lookUp(ctx context.Context, c *Client) {
 
 // lines tells what DNS says of the domain.
 func (d *domainCheck) lines(maxPreference int, weights map[string]int, now time.Time) []Finding {
-	subject := d.name
+	subject := d.domain
 	if subject == "" {
 		subject = "Config.Resolver"
 	}

@@ -18,7 +18,7 @@ const certificateWarning = 21 * 24 * time.Hour
 
 // A probe is an address of a relay to be tried.
 type probe struct {
-	domain  string
+	pool    poolKey
 	host    Host
 	address netip.Addr
 	drained bool // weight 0: what fails there harms nobody
@@ -28,12 +28,10 @@ type probe struct {
 // sending opens them with, says QUIT, and tells how far it got.
 func (c *Client) checkRelay(ctx context.Context, p probe) []Finding {
 	port := p.host.Port
-	if port == 0 {
-		port = c.cfg.Port
-	}
+	setDefault(&port, p.pool.port)
 	// The relay of the check is on nobody's books: what happens here has no
 	// effect on sending.
-	r := &relay{pool: &pool{domain: p.domain}, name: canonicalHost(p.host.Name), addresses: []netip.Addr{p.address}, port: port}
+	r := &relay{pool: &pool{poolKey: p.pool}, name: canonicalHost(p.host.Name), addresses: []netip.Addr{p.address}, port: port}
 	cn := &conn{client: c, relay: r, opening: time.Now()}
 	limited, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -134,6 +132,8 @@ func relayAdvice(e *Error) string {
 	switch {
 	case e.Reply.Code == 421 || e.Reply.Temporary():
 		return "look into the relay's log; it may be overloaded, or have enough connections from this client"
+	case errors.Is(e.Err, errHelloRefused):
+		return "set Config.LocalName to the fully qualified name of this machine, one that DNS knows"
 	case e.Reply.Permanent():
 		return "let the relay accept this client: its mynetworks, smtpd_client_restrictions and smtpd_helo_restrictions, or their like"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):

@@ -67,6 +67,7 @@ type Topic string
 const (
 	TopicDNS        Topic = "dns"         // the relays that a mail domain names
 	TopicWeights    Topic = "weights"     // Config.Weights
+	TopicHello      Topic = "ehlo"        // the name in EHLO, Config.LocalName
 	TopicRelay      Topic = "relay"       // an address of a relay answers: TCP, greeting, EHLO
 	TopicTLS        Topic = "tls"         // its certificate
 	TopicExtensions Topic = "extensions"  // what it offers in EHLO

@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -28,7 +27,7 @@ type Client struct {
 	// conn the fields said to be. Nothing is read, written, slept or called back
 	// under it. Lock order: Client.mu, then run.mu.
 	mu             sync.Mutex
-	pools          map[string]*pool
+	pools          map[poolKey]*pool
 	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
 	lanes          [2]*lane        // Transactional, Bulk
 	relayIDs       int
@@ -66,12 +65,15 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if r, ok := cfg.Resolver.(*dnsResolver); ok {
 		r.use()
 	}
 	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
+	if found := unqualified(cfg.LocalName); found != "" {
+		c.protect(func() { c.cfg.Logger.Warn(found, "advice", unqualifiedAdvice) })
+	}
 	return c, nil
 }
 
@@ -87,10 +89,11 @@ func (c *Client) newLane(id Lane, cfg LaneConfig) *lane {
 	if domain == "" {
 		domain = c.cfg.Domain
 	}
-	p := c.pools[domain]
+	key := poolKey{domain, cfg.Port}
+	p := c.pools[key]
 	if p == nil {
-		p = &pool{domain: domain}
-		c.pools[domain] = p
+		p = &pool{poolKey: key}
+		c.pools[key] = p
 	}
 	l := &lane{id: id, pool: p, runs: map[*run]struct{}{}}
 	if cfg.Rate > 0 {
@@ -135,7 +138,7 @@ func noRecipients(e *entry) error {
 	if e.localErr != nil {
 		return e.localErr
 	}
-	return &Error{Outcome: Rejected, Stage: StageLocal, Err: errors.New("Message.Recipients is empty")}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: Message.Recipients is empty", ErrInvalidMessage)}
 }
 
 func (c *Client) submit(ctx context.Context, e *entry) {

@@ -66,8 +66,10 @@ func (c *Client) place(l *lane, now time.Time) {
 			p.relays[choice.use].assign(this, choice.how, now)
 		case choice.lacking:
 			l.queue.remove(this)
-			this.settleRest(&Error{Outcome: Rejected, Stage: StageHello, Err: ErrLacksExtension})
-			c.finish(this)
+			c.rejectLacking(this, lackingCause(p.candidates, &w))
+			c.requeue(this, now)
+		case choice.exhausted && this.forgive():
+			e = this // nobody else takes it, so once more who had it wait
 		case choice.exhausted:
 			l.queue.remove(this)
 			c.pause(this, now)
@@ -89,7 +91,7 @@ func (c *Client) place(l *lane, now time.Time) {
 // kindAmong returns which of others may go to the same relays as e, but for their
 // size; −1: none.
 func (e *entry) kindAmong(others []*entry) int {
-	return slices.IndexFunc(others, func(o *entry) bool { return e.need == o.need && slices.Equal(e.avoid, o.avoid) })
+	return slices.IndexFunc(others, func(o *entry) bool { return e.need() == o.need() && slices.Equal(e.avoid, o.avoid) })
 }
 
 // assign puts an entry into a free place of the relay.
@@ -237,10 +239,7 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	if e.list == &l.waiting {
 		l.waiting.remove(e)
-		e.avoid = e.avoid[:0]
-		for i := range e.rcpts {
-			e.rcpts[i].paused = false
-		}
+		e.beginRound()
 		l.queue.pushBack(e)
 	}
 	if l.stuck && e.run == nil {

@@ -6,10 +6,16 @@ import (
 	"time"
 )
 
+// A poolKey is what two lanes must have in common to share their relays.
+type poolKey struct {
+	domain string
+	port   int // of relays whose Host names none
+}
+
 // A pool is the relays of one mail domain, as DNS last named them. Client.mu
 // guards it.
 type pool struct {
-	domain     string
+	poolKey
 	relays     []*relay
 	candidates []candidate // by the same index
 
@@ -77,6 +83,30 @@ func (p *pool) othersUsable(r *relay, now time.Time) bool {
 	return false
 }
 
+// othersBelievable says whether a relay other than r takes what it gets.
+func (p *pool) othersBelievable(r *relay, now time.Time) bool {
+	for i, other := range p.relays {
+		if h := &other.health; i != r.at && p.candidates[i].usable(now) && h.well() && h.believable(now) && h.deferrals == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rest is how long a connection of r takes nothing new after a refusal: several
+// times as long as another relay takes to accept a message, so that who is fast
+// because it refuses does not draw the load of those that accept. Zero where no other
+// could take it, or none is known to accept.
+func (p *pool) rest(r *relay, now time.Time) (wait time.Duration) {
+	const times, most = 4, time.Second
+	for i, other := range p.relays {
+		if i != r.at && p.candidates[i].usable(now) && !other.health.out {
+			wait = max(wait, times*other.latency)
+		}
+	}
+	return min(wait, most)
+}
+
 // misfit returns an error if no relay of the pool can work until somebody
 // changes something.
 func (p *pool) misfit() *Error {
@@ -135,7 +165,7 @@ func (c *Client) update(p *pool, found Relays) {
 		r.gone = true
 	}
 	for _, h := range found.Hosts {
-		key, ok := h.key(c.cfg.Port)
+		key, ok := h.key(p.port)
 		r := named[key]
 		if !ok || c.cfg.MaxPreference > 0 && h.Preference > c.cfg.MaxPreference || r == nil && len(h.Addresses) == 0 {
 			continue
@@ -233,7 +263,7 @@ func (c *Client) forgetGone(p *pool) {
 			continue
 		}
 		// Whoever still holds the relay finds its books in a pool of its own.
-		r.pool = &pool{domain: p.domain, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
+		r.pool = &pool{poolKey: p.poolKey, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
 		r.at = 0
 		p.relays = slices.Delete(p.relays, i, i+1)
 		p.candidates = slices.Delete(p.candidates, i, i+1)

@@ -34,7 +34,7 @@ type Host struct {
 	// Addresses are tried in this order. None: the Client uses Name, if it is an
 	// address, or asks the system's resolver for Name, once a minute.
 	Addresses []netip.Addr
-	Port      int // zero: Config.Port
+	Port      int // zero: that of LaneConfig or Config
 }
 
 // StaticRelays returns a Resolver that always names the same relays, whatever
