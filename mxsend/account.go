@@ -36,6 +36,7 @@ func (c *Client) opened(cn *conn) bool {
 		k.ramp = 0 // it was for the credential's sake
 	}
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
+	c.noticeReached(r)
 	c.reached(r.pool)
 	cn.lockStep = cn.lockStep || r.lockStep
 	cn.state, cn.idleSince = connReady, now
@@ -112,9 +113,11 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 	p.lastErr, r.lastErr = err, err
 	if err.Reply.Code == 421 && r.candidate().conns > 0 {
 		// The relay lives and has enough of us: that blames nobody.
+		if r.learned == 0 {
+			c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.candidate().conns)
+		}
 		r.learned, r.eased = r.candidate().conns, now
 		c.applyWeights(p)
-		c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.learned)
 		c.dispatch(now)
 		return
 	}
@@ -122,7 +125,7 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 	if errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent() {
 		r.misfit = err
 	}
-	c.log(levelWarn, "connection to relay failed", "relay", r.name, "error", err)
+	c.noticeUnreached(r, err)
 	s := r.health.fail(now, true, !p.othersUsable(r, now), rand.Float64())
 	if err.Stage == StageAuth && err.Reply.Permanent() {
 		const lockedOut = 5 * time.Minute // no hot loop with a credential that is refused
@@ -146,7 +149,7 @@ func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
 	r.ejections++
 	r.ejectedFor = reason.Error()
 	name, until := r.name, k.notBefore
-	c.log(levelWarn, "relay put out", "relay", name, "for", s.wait, "reason", reason)
+	c.noticeOut(r, s.wait, reason)
 	if f := c.cfg.Observer.Ejected; f != nil {
 		c.after(func() { f(name, until, reason) })
 	}
@@ -157,6 +160,7 @@ func (c *Client) drop(cn *conn) {
 	r := cn.relay
 	cn.state = connGone
 	cn.recount()
+	cn.stopRest()
 	for i, other := range r.conns {
 		if other == cn {
 			r.conns = append(r.conns[:i], r.conns[i+1:]...)
@@ -194,11 +198,11 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		return todo
 	}
 	if cn.cur != nil && !cn.tx.busy {
-		cn.tx.begin(cn.cur, now, cn.needReset)
+		cn.tx.begin(cn.cur, now, cn.needReset, lacks(&cn.extensions))
 		cn.needReset = false
 	}
 	if cn.next != nil && !cn.txNext.busy {
-		cn.txNext.begin(cn.next, now, false)
+		cn.txNext.begin(cn.next, now, false, lacks(&cn.extensions))
 	}
 	return todo
 }
@@ -230,7 +234,7 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 		c.endAbandoned(e, Deferred, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
+		c.settleCommitted(e, t, cn.relay, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled}, now)
 		e.giveUp(true, e.cancelled) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil

@@ -2,7 +2,6 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -15,54 +14,66 @@ import (
 // concurrent use; one Client serves a whole program. It connects when there is
 // something to send, and keeps no connection open for long without need.
 type Client struct {
-	cfg         Config
-	ownResolver bool            // made by New, so closed by Close
-	ctx         context.Context // ends when the Client is cut
-	cancel      context.CancelFunc
+	cfg    Config
+	ctx    context.Context // ends when the Client is cut
+	cancel context.CancelFunc
 	// goroutines are the connections' and the lookups'; Close waits for them.
 	goroutines sync.WaitGroup
 	entries    sync.Pool // of *entry, out of use
+	// leaveResolver does so when the Client is cut for the first time.
+	leaveResolver sync.Once
 
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
 	// under it. Lock order: Client.mu, then run.mu.
-	mu          sync.Mutex
-	pools       map[string]*pool
-	lanes       [2]*lane // Transactional, Bulk
-	relayIDs    int
-	live        int // entries between submission and outcome
-	closed      bool
-	drained     chan struct{} // closed when closed and live is zero for the first time
-	isDrained   bool
-	afterUnlock []func()
-	alarm       *time.Timer
-	alarmAt     time.Time
+	mu             sync.Mutex
+	pools          map[poolKey]*pool
+	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
+	lanes          [2]*lane        // Transactional, Bulk
+	relayIDs       int
+	live           int // entries between submission and outcome
+	closed         bool
+	drained        chan struct{} // closed when closed and live is zero for the first time
+	isDrained      bool
+	afterUnlock    []func()
+	alarm          *time.Timer
+	alarmAt        time.Time
 }
 
 // A lane is one of the two queues. Client.mu guards it.
 type lane struct {
-	id       Lane
-	pool     *pool
-	queue    entryList // ready to be placed
-	waiting  entryList // for their next round
-	dialing  int       // connections being opened for its entries, not yet slow
-	limiter  *rate.Limiter
-	runs     map[*run]struct{}
-	stuck    bool // no relay was usable when it was last looked at
-	outcomes [5]uint64
+	id      Lane
+	pool    *pool
+	queue   entryList // ready to be placed
+	waiting entryList // for their next round
+	dialing int       // connections being opened for its entries, not yet slow
+	limiter *rate.Limiter
+	runs    map[*run]struct{}
+	live    int  // entries between submission and outcome
+	stuck   bool // no relay was usable when it was last looked at
+	// stuckSince is when it was, with something to send, for the first time since a
+	// relay answered a message; held: Logger and Observer were told.
+	stuckSince time.Time
+	held       bool
+	outcomes   [5]uint64
 }
 
 // New validates cfg and returns a Client. It does no I/O: relays are looked up
 // and connected to when there is something to send. The error joins everything
 // that is wrong with cfg.
 func New(cfg Config) (*Client, error) {
-	own := cfg.Resolver == nil
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, ownResolver: own, pools: map[string]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if r, ok := cfg.Resolver.(*dnsResolver); ok {
+		r.use()
+	}
 	c.lanes = [2]*lane{c.newLane(Transactional, cfg.Transactional), c.newLane(Bulk, cfg.Bulk)}
+	if found := unqualified(cfg.LocalName); found != "" {
+		c.protect(func() { c.cfg.Logger.Warn(found, "advice", unqualifiedAdvice) })
+	}
 	return c, nil
 }
 
@@ -78,10 +89,11 @@ func (c *Client) newLane(id Lane, cfg LaneConfig) *lane {
 	if domain == "" {
 		domain = c.cfg.Domain
 	}
-	p := c.pools[domain]
+	key := poolKey{domain, cfg.Port}
+	p := c.pools[key]
 	if p == nil {
-		p = &pool{domain: domain}
-		c.pools[domain] = p
+		p = &pool{poolKey: key}
+		c.pools[key] = p
 	}
 	l := &lane{id: id, pool: p, runs: map[*run]struct{}{}}
 	if cfg.Rate > 0 {
@@ -126,7 +138,7 @@ func noRecipients(e *entry) error {
 	if e.localErr != nil {
 		return e.localErr
 	}
-	return &Error{Outcome: Rejected, Stage: StageLocal, Err: errors.New("Message.Recipients is empty")}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: Message.Recipients is empty", ErrInvalidMessage)}
 }
 
 func (c *Client) submit(ctx context.Context, e *entry) {
@@ -145,18 +157,24 @@ func (c *Client) submit(ctx context.Context, e *entry) {
 
 // enqueue takes an entry in and looks for a place for it.
 func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
+	l := c.lane(e.lane)
 	c.live++
+	l.live++
 	switch {
+	case e.pending == 0 && len(e.receipt.Recipients) > 0:
 	case ctx.Err() != nil:
 		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
 	case c.closed:
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ErrClosed})
+		err := &Error{Outcome: NotAttempted, Stage: StageLocal, Err: e.hopeless(ErrClosed)}
+		e.settleRest(err)
+		if len(e.receipt.Recipients) == 0 {
+			e.localErr = err
+		}
 	}
 	if e.pending == 0 {
 		c.finish(e)
 		return
 	}
-	l := c.lane(e.lane)
 	e.poolFails = l.pool.failures
 	l.queue.pushBack(e)
 	if l.stuck && e.run == nil {
@@ -171,13 +189,18 @@ func (c *Client) finish(e *entry) {
 	e.stopTimer()
 	l := c.lane(e.lane)
 	for i := range e.receipt.Recipients {
-		l.outcomes[e.receipt.Recipients[i].Outcome]++
+		o := e.receipt.Recipients[i].Outcome
+		l.outcomes[o]++
+		if e.tried && (o == Accepted || o == Rejected) {
+			c.noticeProgress(l)
+		}
 	}
 	if f := c.cfg.Observer.Finished; f != nil {
 		receipt, lane := e.receipt, e.lane
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
+	l.live--
 	c.noticeDrained()
 	if e.run != nil {
 		e.run.push(e)

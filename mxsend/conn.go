@@ -28,7 +28,9 @@ type conn struct {
 	next      *entry // in the envelope slot
 	slotFree  bool   // the envelope slot may be filled
 	leaving   bool   // to be closed as soon as nothing is on it
-	attended  bool   // somebody is about to take a turn
+	resting   Lane   // of the refused message for whose sake it rests; zero: it does not
+	restTimer *time.Timer
+	attended  bool // somebody is about to take a turn
 	idleSince time.Time
 	counted   tally
 

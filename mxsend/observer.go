@@ -16,6 +16,11 @@ type Observer struct {
 	// Ejected and Restored: a relay was put out for a while, and taken back.
 	Ejected  func(relay string, until time.Time, reason error)
 	Restored func(relay string)
+	// Held: a lane has something to send, and for a second no relay of its domain was
+	// usable; reason wraps ErrNoRelay and says why. Resumed: a relay has answered a
+	// message of the lane since. Each is told once for such a change.
+	Held    func(lane Lane, reason error)
+	Resumed func(lane Lane)
 	// Attempted: a transaction ended, well or not.
 	Attempted func(ref string, lane Lane, attempt Attempt)
 	// Finished: a message has its outcome.

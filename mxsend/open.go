@@ -124,7 +124,21 @@ func (c *conn) hello() *Error {
 			return nil
 		}
 	}
-	return refusal(StageHello, r)
+	failure = refusal(StageHello, r)
+	if r.Permanent() && r.Code != 500 && r.Code != 502 {
+		failure.Err = helloCause(codeOf(r), failure.Reply.Text)
+	}
+	return failure
+}
+
+// helloCause is what would mend a refusal of EHLO: what does not say whom it is about
+// is about its argument.
+func helloCause(r replyCode, text string) error {
+	p := about(StageHello, r, text)
+	if p == aboutUnknown {
+		p = aboutHello
+	}
+	return causes[p]
 }
 
 // startTLS secures the connection (RFC 3207) or fails: in clear it goes on only

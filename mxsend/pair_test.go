@@ -54,7 +54,7 @@ func TestPairBreaks(t *testing.T) {
 		{"250 for n, 421 at n+1's MAIL", nth(2, "MAIL", "421 4.3.2 closing"), Accepted, Accepted, 1},
 		{"250 for n, EOF at n+1's MAIL", nth(2, "MAIL", hangUp), Accepted, Accepted, 1},
 		{"250 for n, 550 at n+1's RCPT", nth(2, "RCPT", "550 5.1.1 unknown"), Accepted, Rejected, 1},
-		{"250 for n, 550 at n+1's MAIL", nth(2, "MAIL", "550 5.1.8 unknown"), Accepted, Rejected, 1},
+		{"250 for n, 552 at n+1's MAIL", nth(2, "MAIL", "552 5.3.4 too big"), Accepted, Rejected, 1},
 		{"550 for n", nth(1, ".", "550 5.6.0 no"), Rejected, Accepted, 1},
 		{"452 for n", nth(1, ".", "452 4.3.1 full"), Accepted, Accepted, 1},
 		{"garbage for n", nth(1, ".", "garbage"), InDoubt, Accepted, 1},

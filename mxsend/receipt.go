@@ -14,8 +14,11 @@ const (
 	NotAttempted Outcome = iota
 	// Accepted: a relay gave a complete 2yz reply to the final dot.
 	Accepted
-	// Rejected: refused for good, by a relay (5yz) or, before any octet was
-	// sent, by the Client itself.
+	// Rejected: refused for good. By a relay, if Error.Reply says so; else by the
+	// Client itself, before anything of the message was sent: ErrInvalidMessage,
+	// ErrNotAllowed or ErrLacksExtension. A relay's refusal that is ErrRelayRefused is
+	// about the return path. What is left says that this recipient, or this message,
+	// is not wanted.
 	Rejected
 	// Deferred: tried, and provably not accepted. It may be submitted again.
 	Deferred

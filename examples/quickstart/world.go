@@ -114,6 +114,7 @@ func (w *world) startRelays() (cfg mxsend.Config, err error) {
 		TLSConfig: w.cluster.TLSConfig(), // STARTTLS, verified, is the default
 		LocalName: "app." + shopDomain,
 		Signer:    signer,
+		Logger:    slog.New(slog.DiscardHandler), // a relay is switched off on purpose
 	}, nil
 }
 
@@ -127,14 +128,14 @@ func (w *world) ready(ctx context.Context, progress io.Writer) error {
 		return err
 	}
 	errs := found.Errors()
-	some := slices.ContainsFunc(found.Lines, func(l mxsend.CheckLine) bool {
-		return l.Topic == mxsend.TopicExtensions && l.Severity == mxsend.SeverityOK
+	some := slices.ContainsFunc(found.Findings, func(f mxsend.Finding) bool {
+		return f.Topic == mxsend.TopicExtensions && f.Severity == mxsend.SeverityOK
 	})
 	switch {
 	case len(errs) > 0 && !some:
-		return fmt.Errorf("not ready to send:\n%v", mxsend.Preflight{Lines: errs})
+		return fmt.Errorf("not ready to send:\n%v", mxsend.CheckResult{Findings: errs})
 	case len(errs) > 0:
-		fmt.Fprintln(progress, mxsend.Preflight{Lines: errs})
+		fmt.Fprintln(progress, mxsend.CheckResult{Findings: errs})
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
@@ -96,21 +97,23 @@ var message = &mxsend.Message{
 }
 
 func TestFailOver(t *testing.T) {
-	cluster := mxtest.NewCluster(t, mxtest.Config{}) // two primaries, two graveyards
-	client, err := mxsend.New(mxsend.Config{
-		Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()),
-		Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(),
+	synctest.Test(t, func(t *testing.T) { // in memory and in virtual time: no ports, no waiting
+		cluster := mxtest.NewCluster(t, mxtest.Config{Memory: true}) // two primaries, two graveyards
+		client, err := mxsend.New(mxsend.Config{
+			Domain: cluster.Domain(), Resolver: mxsend.NewResolverVia(cluster.Dial, cluster.DNSAddr()),
+			Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		cluster.Primary(0).Stop()
+		receipt, err := client.Send(t.Context(), message)
+		if err != nil || receipt.Recipients[0].Relay != cluster.Primary(1).Name() {
+			t.Errorf("got %+v, %v", receipt, err)
+		}
+		cluster.Ledger().AssertNothingLost(t)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	cluster.Primary(0).Stop()
-	receipt, err := client.Send(t.Context(), message)
-	if err != nil || receipt.Recipients[0].Relay != cluster.Primary(1).Name() {
-		t.Errorf("got %+v, %v", receipt, err)
-	}
-	cluster.Ledger().AssertNothingLost(t)
 }
 
 // TestSnippets holds every Go snippet of the documents against this file, whatever the indentation.

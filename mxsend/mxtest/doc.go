@@ -12,6 +12,13 @@
 //	// … send through cluster.Domain(), cluster.DNSAddr(), cluster.Port(), cluster.Dial …
 //	cluster.Ledger().AssertNothingLost(t)
 //
+// What a delivered mail says is asserted on it as its recipient reads it:
+//
+//	m := cluster.Ledger().AssertOneMail(t, "jane@example.test")
+//	m.AssertSubject(t, "Your order 4711")
+//	m.AssertText(t, "Thank you")
+//	link := m.AssertLink(t, "https://shop.test/track/")
+//
 // # Networks
 //
 // Each relay has an address of its own, 10.0.0.11 and on for primaries, 10.0.0.21 and on for graveyards,

@@ -3,6 +3,7 @@ package mxtest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -68,6 +69,33 @@ type Fault struct {
 	// Keep says that the relay keeps the mail although it does not say so: AtDot the mail is queued
 	// before the fault strikes. False: it is forgotten.
 	Keep bool
+}
+
+// String says what the fault is: "Answer 421 4.3.2 too busy at greeting, always".
+func (f Fault) String() string {
+	s := f.Kind.String()
+	if f.Reply != "" {
+		s += " " + strings.TrimSpace(strings.ReplaceAll(f.Reply, "\n", " "))
+	}
+	if f.Wait > 0 {
+		s += " " + f.Wait.String()
+	}
+	if f.Kind < TLSStripped {
+		s += " at " + f.At.String()
+	}
+	if f.Recipient != "" {
+		s += " for " + f.Recipient
+	}
+	switch {
+	case f.Times == Always:
+		s += ", always"
+	case f.Times > 1:
+		s += fmt.Sprintf(", %d times", f.Times)
+	}
+	if f.Keep {
+		s += ", the mail kept"
+	}
+	return s
 }
 
 // RefuseClient is a relay that does not know its client: 554 5.7.1 to every recipient, as a wrong mynetworks has it.

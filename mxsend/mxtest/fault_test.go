@@ -232,7 +232,7 @@ func TestLimits(t *testing.T) {
 		want   string
 	}{
 		{"connections", mxtest.Limits{Connections: 1}, func(w func() *wire) string { w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections"},
-		{"rate", mxtest.Limits{ConnectionRate: 2}, func(w func() *wire) string { w().say("", 1); w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections a second"},
+		{"rate", mxtest.Limits{ConnectionRate: 2}, func(w func() *wire) string { w().say("", 1); w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections from 127.0.0.1"},
 		{"full", mxtest.Limits{Messages: 1}, func(w func() *wire) string {
 			x := w()
 			x.say("EHLO a\nMAIL FROM:<b@app.test>\nRCPT TO:<u@down.test>\nDATA\n", 5)

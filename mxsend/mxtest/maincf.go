@@ -27,7 +27,7 @@ func ParseMainCF(text string) (RelayConfig, error) {
 	}
 	for _, name := range p.own {
 		if !p.used[name] {
-			p.wrong(p.values[name].line, "%s: Postfix has no such parameter, and no other is set by it", name)
+			p.wrong(p.values[name].line, "%s: no such parameter of Postfix, and no other is set by it", name)
 		}
 	}
 	return p.cfg, errors.Join(p.errs...)

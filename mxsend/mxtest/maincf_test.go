@@ -104,8 +104,8 @@ mydestination = $myhostname, localhost
 
 func TestParseMainCFErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
-		{"unknown", "no_such_thing = 1", "line 1: no_such_thing: Postfix has no such parameter, and no other is set by it"},
-		{"misspelt", "smtpd_tls_chain_file = /etc/postfix/relay.pem", "line 1: smtpd_tls_chain_file: Postfix has no such parameter"},
+		{"unknown", "no_such_thing = 1", "line 1: no_such_thing: no such parameter of Postfix, and no other is set by it"},
+		{"misspelt", "smtpd_tls_chain_file = /etc/postfix/relay.pem", "line 1: smtpd_tls_chain_file: no such parameter of Postfix"},
 		{"twice", "default_process_limit = 1\ndefault_process_limit = 2", `line 2: default_process_limit is set twice: "2" here, "1" in line 1`},
 		{"no value", "\nminimal_backoff_time", `line 2: "minimal_backoff_time" is not of the form name = value`},
 		{"no time", "queue_run_delay = soon", `line 1: queue_run_delay: "soon" is no time`},
@@ -204,5 +204,5 @@ minimal_backoff_time = 10m
 	fmt.Println(err)
 	// Output:
 	// [[g1.mail.test]] 10m0s <nil>
-	// mxtest: main.cf line 1: maximal_backof_time: Postfix has no such parameter, and no other is set by it
+	// mxtest: main.cf line 1: maximal_backof_time: no such parameter of Postfix, and no other is set by it
 }

@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// A Preflight is the result of Client.Check. The zero value is of a check that
+// A CheckResult is what Client.Check found. The zero value is of a check that
 // found nothing out, which is not OK. It marshals as JSON and prints as a table.
-type Preflight struct {
-	// Lines come in the order of the way of mail: the domains with their relays,
-	// the signer, the return path, the addresses that receivers see.
-	Lines []CheckLine `json:"lines"`
+type CheckResult struct {
+	// Findings come in the order of the way of mail: the domains with their relays,
+	// the signer, the return paths, the addresses that receivers see.
+	Findings []Finding `json:"findings"`
 }
 
-// A CheckLine is one thing that was checked.
-type CheckLine struct {
+// A Finding is one thing that was checked, and what is so.
+type Finding struct {
 	Severity Severity `json:"severity"`
 	Topic    Topic    `json:"topic"`
 	// Subject is what was looked at: a domain, a relay with its address, an
@@ -32,7 +32,7 @@ type CheckLine struct {
 	Until time.Time `json:"until,omitzero"`
 }
 
-// A Severity grades a CheckLine. In JSON it is its String.
+// A Severity grades a Finding. In JSON it is its String.
 type Severity uint8
 
 const (
@@ -60,13 +60,14 @@ func (s *Severity) UnmarshalText(text []byte) error {
 	return fmt.Errorf("mxsend: severity %.20q is none of ok, warning and error", text)
 }
 
-// A Topic says what kind of thing a CheckLine is about, for those who filter.
+// A Topic says what kind of thing a Finding is about, for those who filter.
 type Topic string
 
-// The topics, in the order of Preflight.Lines.
+// The topics, in the order of CheckResult.Findings.
 const (
 	TopicDNS        Topic = "dns"         // the relays that a mail domain names
 	TopicWeights    Topic = "weights"     // Config.Weights
+	TopicHello      Topic = "ehlo"        // the name in EHLO, Config.LocalName
 	TopicRelay      Topic = "relay"       // an address of a relay answers: TCP, greeting, EHLO
 	TopicTLS        Topic = "tls"         // its certificate
 	TopicExtensions Topic = "extensions"  // what it offers in EHLO
@@ -80,35 +81,35 @@ const (
 	TopicCheck      Topic = "check"       // the check itself
 )
 
-// OK says whether there are lines, and no error among them. Warnings are OK.
-func (p Preflight) OK() bool { return len(p.Lines) > 0 && len(p.Errors()) == 0 }
+// OK says whether there are findings, and no error among them. Warnings are OK.
+func (p CheckResult) OK() bool { return len(p.Findings) > 0 && len(p.Errors()) == 0 }
 
-// Errors returns the lines of SeverityError.
-func (p Preflight) Errors() []CheckLine { return p.graded(SeverityError) }
+// Errors returns the findings of SeverityError.
+func (p CheckResult) Errors() []Finding { return p.graded(SeverityError) }
 
-// Warnings returns the lines of SeverityWarning.
-func (p Preflight) Warnings() []CheckLine { return p.graded(SeverityWarning) }
+// Warnings returns the findings of SeverityWarning.
+func (p CheckResult) Warnings() []Finding { return p.graded(SeverityWarning) }
 
-func (p Preflight) graded(s Severity) (lines []CheckLine) {
-	for _, l := range p.Lines {
+func (p CheckResult) graded(s Severity) (findings []Finding) {
+	for _, l := range p.Findings {
 		if l.Severity == s {
-			lines = append(lines, l)
+			findings = append(findings, l)
 		}
 	}
-	return lines
+	return findings
 }
 
-// String returns the lines as a table, for people: severity, topic, subject and
+// String returns the findings as a table, for people: severity, topic, subject and
 // what was found, and below it, behind an arrow, what to do.
-func (p Preflight) String() string {
+func (p CheckResult) String() string {
 	topic, subject := 0, 0
-	for _, l := range p.Lines {
+	for _, l := range p.Findings {
 		topic = max(topic, utf8.RuneCountInString(string(l.Topic)))
 		subject = max(subject, utf8.RuneCountInString(l.Subject))
 	}
 	const severity = len("warning")
 	var b strings.Builder
-	for _, l := range p.Lines {
+	for _, l := range p.Findings {
 		fmt.Fprintf(&b, "%-*s  %-*s  %-*s  %s\n", severity, l.Severity, topic, l.Topic, subject, l.Subject, l.Found)
 		if l.Advice != "" {
 			fmt.Fprintf(&b, "%*s  → %s\n", severity+2+topic+2+subject, "", l.Advice)
@@ -117,9 +118,9 @@ func (p Preflight) String() string {
 	return b.String()
 }
 
-// String returns the line on one line: "error: tls p1.example.com 192.0.2.1:25:
+// String returns the finding on one line: "error: tls p1.example.com 192.0.2.1:25:
 // …; what to do".
-func (l CheckLine) String() string {
+func (l Finding) String() string {
 	s := l.Severity.String() + ": " + string(l.Topic) + " " + l.Subject + ": " + l.Found
 	if l.Advice != "" {
 		s += "; " + l.Advice

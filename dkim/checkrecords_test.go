@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What CheckRecords reports is what Check finds, under the names of the records.
+// CheckRecords reports under the names of the records, and fits mxsend's RecordChecker.
 func TestCheckRecords(t *testing.T) {
 	record, err := Record(testKeys().rsa.Public())
 	if err != nil {

@@ -1,4 +1,4 @@
-package mxsend
+package senderauth
 
 import (
 	"errors"
@@ -17,7 +17,7 @@ type spfRecord struct {
 // An spfTerm is a mechanism with its qualifier.
 type spfTerm struct {
 	text         string // as written
-	result       spfResult
+	result       Result
 	kind         spfKind
 	domain       string       // domain-spec; empty: the domain of the record
 	prefix       netip.Prefix // of ip4 and ip6
@@ -37,17 +37,18 @@ const (
 	spfExists  spfKind = "exists"
 )
 
-// An spfResult is what a receiver makes of an address (RFC 7208 §2.6).
-type spfResult string
+// A Result is what a receiver makes of an address (RFC 7208 §2.6).
+type Result string
 
+// The results.
 const (
-	spfNone      spfResult = "none"
-	spfNeutral   spfResult = "neutral"
-	spfPass      spfResult = "pass"
-	spfFail      spfResult = "fail"
-	spfSoftFail  spfResult = "softfail"
-	spfTempError spfResult = "temperror"
-	spfPermError spfResult = "permerror"
+	None      Result = "none"
+	Neutral   Result = "neutral"
+	Pass      Result = "pass"
+	Fail      Result = "fail"
+	SoftFail  Result = "softfail"
+	TempError Result = "temperror"
+	PermError Result = "permerror"
 )
 
 // isSPF says whether a TXT record is an SPF record (RFC 7208 §4.5).
@@ -59,6 +60,9 @@ func isSPF(record string) bool {
 // parseSPF parses a record for which isSPF holds. A mistake anywhere in it makes
 // all of it void (RFC 7208 §4.6).
 func parseSPF(record string) (*spfRecord, error) {
+	if strings.ContainsFunc(record, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return nil, errors.New("it holds what is not printable ASCII (RFC 7208 §3.1)")
+	}
 	r := &spfRecord{}
 	seen := map[string]bool{}
 	for text := range strings.SplitSeq(record[len("v=spf1"):], " ") {
@@ -115,11 +119,11 @@ func isSPFName(s string) bool {
 
 // parseSPFTerm parses one mechanism (RFC 7208 §5).
 func parseSPFTerm(text string) (spfTerm, error) {
-	t := spfTerm{text: text, result: spfPass, bits4: 32, bits6: 128}
+	t := spfTerm{text: text, result: Pass, bits4: 32, bits6: 128}
 	rest := text
 	switch text[0] {
 	case '+', '-', '~', '?':
-		t.result = map[byte]spfResult{'+': spfPass, '-': spfFail, '~': spfSoftFail, '?': spfNeutral}[text[0]]
+		t.result = map[byte]Result{'+': Pass, '-': Fail, '~': SoftFail, '?': Neutral}[text[0]]
 		rest = text[1:]
 	}
 	end := strings.IndexAny(rest, ":/")
@@ -169,11 +173,11 @@ func (t *spfTerm) cutBits(rest string) (string, error) {
 	return cutLength(rest, "/", &t.bits4, 32)
 }
 
-// cutLength takes a prefix length off the end, where there is one. A slash within
-// a macro begins none.
+// cutLength takes a prefix length off the end, where there is one. A slash may
+// stand within a domain-spec, too.
 func cutLength(rest, sep string, bits *int, most int) (string, error) {
 	i := strings.LastIndex(rest, sep)
-	if i < 0 || strings.ContainsAny(rest[i:], "{}") {
+	if i < 0 || strings.Trim(rest[i+len(sep):], "0123456789") != "" {
 		return rest, nil
 	}
 	var err error
@@ -205,17 +209,36 @@ func parseSPFNetwork(kind spfKind, s string) (netip.Prefix, error) {
 	return netip.PrefixFrom(a, bits), nil
 }
 
-// checkDomainSpec says what is wrong with a domain-spec (RFC 7208 §7.1).
+// checkDomainSpec says what is wrong with a domain-spec (RFC 7208 §7.1). In front
+// of its last dot, every visible character may stand: a name that cannot be is one
+// that nothing is found for.
 func checkDomainSpec(s string) error {
 	if hasMacro(s) {
 		return checkMacroDomain(s)
 	}
-	name := canonicalHost(s)
-	if len(name) > 253 || !isHostName(name) || !strings.Contains(name, ".") {
+	switch name, top := cutTopLabel(s); {
+	case name != "" && top != "" && strings.Trim(top, "0123456789") == "":
+		return fmt.Errorf("%.100q is an address where a domain is needed: use ip4", s)
+	case name == "" || !isTopLabel(top):
 		return fmt.Errorf("%.100q is no complete domain name", s)
 	}
-	if last := name[strings.LastIndexByte(name, '.')+1:]; strings.Trim(last, "0123456789") == "" {
-		return fmt.Errorf("%.100q is an address where a domain is needed: use ip4", s)
-	}
 	return nil
+}
+
+// cutTopLabel cuts a domain before its last label; name is empty where there is
+// no dot.
+func cutTopLabel(s string) (name, top string) {
+	s = strings.TrimSuffix(s, ".")
+	i := strings.LastIndexByte(s, '.')
+	if i < 0 {
+		return "", s
+	}
+	return s[:i+1], s[i+1:]
+}
+
+// isTopLabel says whether s is a toplabel of RFC 7208 §7.1: letters, digits and
+// hyphens, not digits alone, and no hyphen at an end.
+func isTopLabel(s string) bool {
+	return IsHostName(strings.ToLower(s)) && !strings.Contains(s, "_") &&
+		s[0] != '-' && s[len(s)-1] != '-' && strings.Trim(s, "0123456789") != ""
 }

@@ -1,4 +1,4 @@
-package mxsend
+package senderauth
 
 import (
 	"context"
@@ -100,9 +100,7 @@ func checkMacroDomain(s string) error {
 	}
 	if last := parts[len(parts)-1]; last.letter == 0 && !strings.HasSuffix(s, "%"+s[len(s)-1:]) {
 		// domain-end: a macro, or a dot and a top label.
-		text := strings.TrimSuffix(last.text, ".")
-		top := text[strings.LastIndexByte(text, '.')+1:]
-		if top == text || !isHostName(strings.ToLower(top)) || strings.Trim(top, "0123456789") == "" {
+		if name, top := cutTopLabel(last.text); name == "" || !isTopLabel(top) {
 			return fmt.Errorf("%.100q ends in no top-level domain", s)
 		}
 	}
@@ -126,15 +124,15 @@ func (s *spfCheck) expand(ctx context.Context, term, spec, domain string) (strin
 		switch {
 		case known:
 		case s.ip.IsValid() || strings.IndexByte("lsh", p.letter) >= 0:
-			s.perMail = append(s.perMail, term)
+			s.PerMail = append(s.PerMail, term)
 			return "", false
 		default:
-			s.perAddress = append(s.perAddress, term)
+			s.PerAddress = append(s.PerAddress, term)
 			return "", false
 		}
 		b.WriteString(p.apply(value))
 	}
-	name := canonicalHost(b.String())
+	name := canonical(b.String())
 	for len(name) > 253 { // RFC 7208 §7.3: labels are dropped from the left
 		_, rest, found := strings.Cut(name, ".")
 		if !found {
@@ -153,8 +151,11 @@ func (s *spfCheck) macro(ctx context.Context, letter byte, domain string) (value
 		return domain, true
 	case 'o':
 		return s.path[0], true
+	case 'l', 's', 'h':
+		value, known = s.mail[letter]
+		return value, known
 	case 'p':
-		s.deprecated = true
+		s.Deprecated = true
 	}
 	if !s.ip.IsValid() {
 		return "", false
@@ -222,17 +223,17 @@ func urlEscape(s string) string {
 // validatedName is the macro p: the name of the address that belongs to the
 // domain, or any that has the address, or "unknown".
 func (s *spfCheck) validatedName(ctx context.Context, domain string) string {
-	found, err := lookUpReverse(ctx, s.names, s.ip)
-	if err != nil || len(found.confirmed) == 0 {
+	found, err := LookUpReverse(ctx, s.names, s.ip)
+	if err != nil || len(found.Confirmed) == 0 {
 		return "unknown"
 	}
 	for _, belongs := range []func(string) bool{
 		func(name string) bool { return name == domain },
-		func(name string) bool { return strings.HasSuffix(name, "."+domain) },
+		func(name string) bool { return Within(name, domain) },
 	} {
-		if i := slices.IndexFunc(found.confirmed, belongs); i >= 0 {
-			return found.confirmed[i]
+		if i := slices.IndexFunc(found.Confirmed, belongs); i >= 0 {
+			return found.Confirmed[i]
 		}
 	}
-	return found.confirmed[0]
+	return found.Confirmed[0]
 }
