@@ -50,6 +50,10 @@ func TestRealPostfix(t *testing.T) {
 		}
 	})
 
+	for _, name := range []string{"p1", "g1", "in"} { // it needs more services than delivery does
+		s.command("postqueue", "-c", filepath.Join(s.dir, name, "etc"), "-f")
+	}
+
 	var said bytes.Buffer
 	cmd := exec.Command(s.build("quickstart"), append(common, "-relays", "relays.shop.test", "-back", s.net+".1", "-n", fmt.Sprint(n), "-wait", "2m",
 		"-receipts", receipts)...)
