@@ -92,7 +92,7 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	case failedAt(StageTLS):
 		return append(lines, CheckLine{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
 	case c.secured:
-		lines = append(lines, c.checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
+		lines = append(lines, c.checkCertificate(c.tls.ConnectionState(), time.Now()))
 	case !failedAt(StageConnect, StageGreeting, StageHello):
 		lines = append(lines, CheckLine{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
 			Advice: "let the relay offer STARTTLS and set Config.TLS to mxsend.TLSRequired"})

@@ -1,10 +1,6 @@
 package mxsend
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-)
+import "errors"
 
 // Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and
 // ErrNotAttempted match every *Error of that outcome; the others name a cause.
@@ -70,18 +66,7 @@ type Error struct {
 
 // Error gives outcome, stage, relay, reply and cause on one line.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%v at %v", e.Outcome, e.Stage)
-	if e.Relay != "" {
-		b.WriteString(" of " + e.Relay)
-	}
-	if e.Reply.Code != 0 {
-		b.WriteString(": " + e.Reply.String())
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	return b.String()
+	return e.Outcome.String() + " at " + e.where()
 }
 
 // Unwrap returns the cause.

@@ -53,7 +53,7 @@ func (c *conn) open(ctx context.Context) (failure *Error) {
 		return failure
 	}
 	_ = c.raw.SetDeadline(time.Time{})
-	c.out.init(c.nc, c.beforeChunk)
+	c.out.init(c.nc, c.beforeChunk, c.cancelled.Load)
 	return nil
 }
 
@@ -162,7 +162,12 @@ func (c *conn) startTLS(ctx context.Context) *Error {
 	return c.hello()
 }
 
-func (c *conn) handshake(ctx context.Context) *Error {
+func (c *conn) handshake(ctx context.Context) (failure *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = &Error{Stage: StageTLS, Err: fmt.Errorf("a function of Config.TLSConfig panicked: %T", p)}
+		}
+	}()
 	config, err := c.tlsConfig()
 	if err != nil {
 		return &Error{Stage: StageTLS, Err: err}
@@ -178,7 +183,7 @@ func (c *conn) handshake(ctx context.Context) *Error {
 		}
 		return &Error{Stage: StageTLS, Err: err}
 	}
-	c.nc, c.secured = secured, true
+	c.nc, c.tls, c.secured = guarded{secured}, secured, true
 	return nil
 }
 

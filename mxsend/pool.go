@@ -220,13 +220,12 @@ func (c *Client) resolve(domain string) (found Relays, err error) {
 }
 
 func (c *Client) lookUp(p *pool) {
-	defer c.goroutines.Done()
 	found, err := c.resolve(p.domain)
 	if err == nil && len(found.Hosts) == 0 {
 		err = ErrNoRelay
 	}
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockLast()
 	now := time.Now()
 	p.looking = false
 	if f := c.cfg.Observer.LookedUp; f != nil {

@@ -178,9 +178,10 @@ func (r *run) submit(ctx context.Context, m *Message) {
 	e.run = r
 	r.octets.Add(e.size)
 	c := r.client
+	ended := context.Cause(ctx)
 	c.mu.Lock()
 	defer c.unlock()
-	c.enqueue(ctx, e, time.Now())
+	c.enqueue(ended, e, time.Now())
 }
 
 // mayPull waits until there is room for another message and a relay to send it
