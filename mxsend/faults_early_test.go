@@ -95,7 +95,7 @@ func earlyAnswer(t *testing.T, length, unread int, secured, dots bool) int64 {
 	defer c.Close()
 	m := testMessage(1)
 	m.Content = content
-	r, err := c.Send(t.Context(), m)
+	r, _ := c.Send(t.Context(), m)
 	if !failed.Load() {
 		return 0 // all of it was handed over: a relay that lies now is believed
 	}
