@@ -113,16 +113,13 @@ func (c *conn) silenceHint(stage Stage) string {
 // noteFailedOpening enters a connection that could not be opened in the receipts
 // of those that waited for it.
 func (c *Client) noteFailedOpening(cn *conn, failure *Error, now time.Time) {
-	l := c.lane(cn.lane)
-	for e := l.queue.head; e != nil; e = e.next {
-		if l.pool == cn.relay.pool {
-			c.noteWait(e, cn, failure, now)
-		}
+	for e := c.lane(cn.lane).queue.head; e != nil; e = e.next {
+		c.noteWait(e, cn, failure, cn.secured, now)
 	}
 }
 
 // noteWait enters in an entry's receipt that it waited for a connection in vain.
-func (c *Client) noteWait(e *entry, cn *conn, failure *Error, now time.Time) {
+func (c *Client) noteWait(e *entry, cn *conn, failure *Error, secured bool, now time.Time) {
 	if e.awaits.IsZero() {
 		return
 	}
@@ -130,7 +127,7 @@ func (c *Client) noteWait(e *entry, cn *conn, failure *Error, now time.Time) {
 	if start.Before(e.awaits) {
 		start = e.awaits
 	}
-	c.note(e, Attempt{Relay: failure.Relay, TLS: cn.secured, Stage: failure.Stage, Reply: failure.Reply, Err: failure, Start: start, Duration: now.Sub(start)})
+	c.note(e, Attempt{Relay: failure.Relay, TLS: secured, Stage: failure.Stage, Reply: failure.Reply, Err: failure, Start: start, Duration: now.Sub(start)})
 }
 
 // giveUp gives every pending recipient the outcome of one that was not accepted
@@ -141,7 +138,7 @@ func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
 	if !e.awaits.IsZero() {
 		for _, r := range p.relays {
 			if cn := r.openingLongest(); cn != nil && cn.lane == e.lane {
-				c.noteWait(e, cn, cn.stillOpening(now), now)
+				c.noteWait(e, cn, cn.stillOpening(now), false, now)
 			}
 		}
 	}

@@ -301,7 +301,7 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 	if committed {
 		failure.Outcome = InDoubt
 	}
-	if e.cancelled != nil && !refused {
+	if e.cancelled != nil {
 		failure.Err = e.cancelled
 	}
 	c.noteUnfinished(cn, e, t, failure, now)
@@ -363,7 +363,7 @@ func unfinished(cn *conn, t *transaction, err error, partial string) *Error {
 // noteUnfinished records a transaction that ended without its last reply, if it
 // had begun.
 func (c *Client) noteUnfinished(cn *conn, e *entry, t *transaction, failure *Error, now time.Time) {
-	if t.sent > 0 {
+	if t.busy && t.sent > 0 {
 		t.stage, t.reply = failure.Stage, failure.Reply
 		c.noteAttempt(cn, e, t, failure, now)
 	}
