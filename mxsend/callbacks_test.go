@@ -344,10 +344,9 @@ func TestFaultsE10(t *testing.T) {
 			inBubble(t, 1, func(cfg *Config, rs []*testRelay) {
 				cfg.Limits.Connections, cfg.Limits.Reserved = 1, -1
 				rs[0].answer = onceOf("MAIL", "421 4.3.2 closing")
-				first := true
+				var calls atomic.Int64
 				everywhere(cfg, func(at string) {
-					if at == place && first {
-						first = false
+					if at == place && calls.Add(1) == 1 {
 						runtime.Goexit()
 					}
 				})
