@@ -16,6 +16,17 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
+// Rows that are tests of their own.
+var faultsCalled = []liveFault{
+	{"E9/calls", callbacksCall},
+	{"E9/sends", callbacksSend},
+	{"E9/ends the Client", callbacksEnd},
+	{"E10", callbacksPanic},
+	{"C28", silentWhenReused},
+	{"C30", earlyAnswers},
+	{"C32", cancelledBetween},
+}
+
 // everywhere has f called at every place where a Client calls its user's code,
 // with the place's name.
 func everywhere(cfg *Config, f func(place string)) {
@@ -184,7 +195,7 @@ func (p *places) wantAll(t *testing.T, but ...string) {
 }
 
 // E9: what is called calls back.
-func TestFaultsE9(t *testing.T) {
+func callbacksCall(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		call func(c *Client, place string)
@@ -214,7 +225,7 @@ func TestFaultsE9(t *testing.T) {
 }
 
 // E9: a callback that sends, over the one connection there is.
-func TestFaultsE9Sends(t *testing.T) {
+func callbacksSend(t *testing.T) {
 	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
 		for _, how := range []string{"Send", "SendAll", "Send elsewhere"} {
 			t.Run(place+"/"+how, func(t *testing.T) {
@@ -255,7 +266,7 @@ func TestFaultsE9Sends(t *testing.T) {
 }
 
 // E9: a callback that ends the Client.
-func TestFaultsE9Ends(t *testing.T) {
+func callbacksEnd(t *testing.T) {
 	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
 		for _, how := range []string{"Close", "Shutdown", "Shutdown with a limit"} {
 			if how == "Shutdown" && (place == "Retry" || place == "NextBackOff") {
@@ -298,7 +309,7 @@ func TestFaultsE9Ends(t *testing.T) {
 }
 
 // E10: what is called panics, or ends its goroutine.
-func TestFaultsE10(t *testing.T) {
+func callbacksPanic(t *testing.T) {
 	for _, place := range calledPlaces {
 		t.Run(place, func(t *testing.T) {
 			var calls atomic.Int64

