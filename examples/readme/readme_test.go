@@ -4,11 +4,10 @@ package readme
 import (
 	"context"
 	"iter"
-	"os"
-	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/mxsend/go-mxsend/examples/internal/snippets"
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
@@ -77,32 +76,4 @@ func TestFailOver(t *testing.T) {
 }
 
 // TestSnippets holds every Go snippet of the README against this file, whatever the indentation.
-func TestSnippets(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("readme_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	here := plain(string(source))
-	snippets := strings.Split(string(readme), "```go\n")[1:]
-	if len(snippets) == 0 {
-		t.Fatal("no snippet found in the README")
-	}
-	for i, s := range snippets {
-		code, _, _ := strings.Cut(s, "```")
-		if !strings.Contains(here, plain(code)) {
-			t.Errorf("snippet %d of the README does not stand in readme_test.go:\n%s", i+1, code)
-		}
-	}
-}
-
-func plain(code string) string {
-	var b strings.Builder
-	for line := range strings.SplitSeq(code, "\n") {
-		b.WriteString(strings.TrimSpace(line) + "\n")
-	}
-	return strings.TrimSpace(b.String())
-}
+func TestSnippets(t *testing.T) { snippets.Check(t, "../../README.md") }
