@@ -21,7 +21,7 @@ type task struct {
 // closed meanwhile.
 func (c *Client) opened(cn *conn) bool {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	now := time.Now()
 	c.dialEnded(cn)
 	r := cn.relay
@@ -38,7 +38,7 @@ func (c *Client) opened(cn *conn) bool {
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
 	c.noticeReached(r)
 	c.reached(r.pool)
-	cn.lockStep = cn.lockStep || r.lockStep
+	cn.lockStep = cn.lockStep || now.Before(r.lockStepUntil)
 	cn.state, cn.idleSince = connReady, now
 	cn.since = now
 	cn.leaving = r.gone
@@ -95,8 +95,9 @@ func (c *conn) noticeSlow(now time.Time) {
 
 // openFailed: a connection could not be opened.
 func (c *Client) openFailed(cn *conn, err *Error) {
+	misfit := errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent()
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockLast()
 	now := time.Now()
 	c.dialEnded(cn)
 	c.drop(cn)
@@ -105,6 +106,7 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 		name, address, took := r.name, cn.address, now.Sub(cn.opening)
 		c.after(func() { f(name, address, took, err) })
 	}
+	c.noteFailedOpening(cn, err, now)
 	if c.ctx.Err() != nil {
 		return
 	}
@@ -122,7 +124,7 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 		return
 	}
 	r.misfit = nil
-	if errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent() {
+	if misfit {
 		r.misfit = err
 	}
 	c.noticeUnreached(r, err)
@@ -147,7 +149,7 @@ func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
 	}
 	k.ramp = 1 // one message probes
 	r.ejections++
-	r.ejectedFor = reason.Error()
+	r.ejectedFor = reason
 	name, until := r.name, k.notBefore
 	c.noticeOut(r, s.wait, reason)
 	if f := c.cfg.Observer.Ejected; f != nil {
@@ -176,7 +178,7 @@ func (c *Client) drop(cn *conn) {
 // done, what is new on it, and whether it takes another envelope.
 func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	cn.attended = true // this is the turn: what dispatch places here needs no signal
 	defer func() { cn.attended = false }()
 	if heard {
@@ -214,13 +216,13 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 	if e := cn.next; e != nil && e.cancelled != nil {
 		cn.next = nil
 		if cn.txNext.busy && cn.txNext.sent > 0 {
+			c.noteUnfinished(cn, e, cn.txNext, unfinished(cn, cn.txNext, e.cancelled, ""), now)
 			cn.txNext.entry = nil
 			cn.parted = true
-			e.tried = true
 		} else {
 			cn.txNext.busy = false
 		}
-		c.endAbandoned(e, Deferred, cn)
+		c.endAbandoned(e, cn)
 	}
 	e := cn.cur
 	if e == nil || e.cancelled == nil {
@@ -229,50 +231,62 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 	switch t := cn.tx; {
 	case !t.busy || t.sent == 0:
 		t.busy = false
-		cn.cur, cn.next = cn.next, nil
+		cn.takeContent(cn.next)
+		cn.next = nil
 		cn.since, cn.idleSince = now, now
-		c.endAbandoned(e, Deferred, cn)
+		c.endAbandoned(e, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, cn.relay, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled}, now)
-		e.giveUp(true, e.cancelled) // recipients that wait for their round
+		failure := unfinished(cn, t, e.cancelled, "")
+		failure.Outcome = InDoubt
+		c.noteUnfinished(cn, e, t, failure, now)
+		c.settleCommitted(e, t, cn.relay, failure, now)
+		c.giveUp(e, true, e.cancelled, now) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil
-		cn.cur = &entry{lane: e.lane} // the slot is taken until the reply comes
+		cn.takeContent(&entry{lane: e.lane}) // the slot is taken until the reply comes
 		c.finish(e)
 	default:
 		todo.cancelled = true
 	}
 }
 
-func (c *Client) endAbandoned(e *entry, o Outcome, cn *conn) {
+// endAbandoned ends an entry that was cancelled before its content went out.
+func (c *Client) endAbandoned(e *entry, cn *conn) {
 	e.conn = nil
-	if o == Deferred && !e.tried {
-		o = NotAttempted
+	for i := range e.rcpts {
+		if to := &e.rcpts[i]; to.last == nil {
+			to.last = &Error{Stage: StageMail, Relay: cn.relay.name}
+		}
 	}
-	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: e.cancelled})
+	c.giveUp(e, false, e.cancelled, time.Now())
 	c.finish(e)
 }
 
-// giveBack takes the entry out of the envelope slot, since the message before it
-// takes too long; it goes elsewhere at no cost.
-func (c *Client) giveBack(cn *conn, t *transaction, now time.Time) {
+// giveBack takes the entry out of the envelope slot, since it would wait there for
+// nothing, or too long; it goes elsewhere at no cost.
+func (c *Client) giveBack(cn *conn, t *transaction, why error, now time.Time) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	e := cn.next
 	cn.next = nil
 	t.entry = nil
 	cn.recount()
 	if e != nil {
+		c.noteUnfinished(cn, e, t, unfinished(cn, t, why, ""), now)
 		c.requeue(e, now)
 	}
 	c.dispatch(now)
 }
 
+// lockStepFor is how long a relay that answered out of step is spoken to in
+// lock-step. It may have been mended meanwhile, and finding out costs a connection.
+const lockStepFor = 10 * time.Minute
+
 // retire has a connection close as soon as nothing is on it.
 func (c *Client) retire(cn *conn) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	cn.leave()
 }
 
@@ -281,13 +295,6 @@ func (c *conn) leave() {
 		c.leaving = true
 		c.recount()
 		c.signal()
-	}
-}
-
-// gone: a connection was closed by this side, with nothing on it.
-func (c *Client) gone(cn *conn) {
-	if f := c.cfg.Observer.Disconnected; f != nil {
-		c.protect(func() { f(cn.relay.name, cn.address, nil) })
 	}
 }
 
@@ -309,7 +316,15 @@ func (c *Client) isCancelled(cn *conn) bool {
 // content if need be. Client.mu is held.
 func (c *conn) interrupt(e *entry) {
 	if c.cur == e {
-		c.out.handed.interrupt()
+		// Whoever is about to write sees this; a Write that has begun is ended.
+		c.cancelled.Store(true)
+		c.client.goroutines.Go(func() { c.out.handed.interrupt(c.cancelled.Load) })
 	}
 	c.signal()
+}
+
+// takeContent has an entry, or nil, take the content slot. Client.mu is held.
+func (c *conn) takeContent(e *entry) {
+	c.cur = e
+	c.cancelled.Store(e != nil && e.cancelled != nil)
 }

@@ -90,7 +90,7 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []Finding) 
 	case failedAt(StageTLS):
 		return append(lines, Finding{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
 	case c.secured:
-		lines = append(lines, c.checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
+		lines = append(lines, c.checkCertificate(c.tls.ConnectionState(), time.Now()))
 	case !failedAt(StageConnect, StageGreeting, StageHello):
 		lines = append(lines, Finding{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
 			Advice: "let the relay offer STARTTLS and set Config.TLS to mxsend.TLSRequired"})

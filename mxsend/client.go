@@ -25,7 +25,7 @@ type Client struct {
 
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
-	// under it. Lock order: Client.mu, then run.mu.
+	// under it. Lock order: conn.mu, Client.mu, then run.mu.
 	mu             sync.Mutex
 	pools          map[poolKey]*pool
 	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
@@ -142,28 +142,31 @@ func noRecipients(e *entry) error {
 }
 
 func (c *Client) submit(ctx context.Context, e *entry) {
+	ended := context.Cause(ctx)
 	c.mu.Lock()
-	c.enqueue(ctx, e, time.Now())
+	c.enqueue(ended, e, time.Now())
 	c.unlock()
 	select {
 	case <-e.done:
 	case <-ctx.Done():
+		ended = context.Cause(ctx)
 		c.mu.Lock()
-		c.abandon(e, context.Cause(ctx))
+		c.abandon(e, ended)
 		c.unlock()
 		<-e.done
 	}
 }
 
-// enqueue takes an entry in and looks for a place for it.
-func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
+// enqueue takes an entry in and looks for a place for it. ended is why its context
+// ended before that, if it did.
+func (c *Client) enqueue(ended error, e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	c.live++
 	l.live++
 	switch {
 	case e.pending == 0 && len(e.receipt.Recipients) > 0:
-	case ctx.Err() != nil:
-		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: context.Cause(ctx)})
+	case ended != nil:
+		e.settleRest(&Error{Outcome: NotAttempted, Stage: StageLocal, Err: ended})
 	case c.closed:
 		err := &Error{Outcome: NotAttempted, Stage: StageLocal, Err: e.hopeless(ErrClosed)}
 		e.settleRest(err)
@@ -178,7 +181,7 @@ func (c *Client) enqueue(ctx context.Context, e *entry, now time.Time) {
 	e.poolFails = l.pool.failures
 	l.queue.pushBack(e)
 	if l.stuck && e.run == nil {
-		c.startRound(e, now)
+		c.startRound(e)
 	}
 	c.dispatch(now)
 }
@@ -196,7 +199,7 @@ func (c *Client) finish(e *entry) {
 		}
 	}
 	if f := c.cfg.Observer.Finished; f != nil {
-		receipt, lane := e.receipt, e.lane
+		receipt, lane := e.receipt.clone(), e.lane // the caller's own may be changed meanwhile
 		c.after(func() { f(receipt, lane) })
 	}
 	c.live--
@@ -213,19 +216,37 @@ const levelWarn, levelInfo = slog.LevelWarn, slog.LevelInfo
 
 // log logs once mu is released.
 func (c *Client) log(level slog.Level, msg string, args ...any) {
-	if c.cfg.Logger.Enabled(c.ctx, level) {
-		c.after(func() { c.cfg.Logger.Log(context.Background(), level, msg, args...) })
-	}
+	c.after(func() { c.cfg.Logger.Log(context.Background(), level, msg, args...) })
 }
 
-// after has f called once mu is released.
+// after has f called once mu is released, and a conn's where that is held, too.
 func (c *Client) after(f func()) { c.afterUnlock = append(c.afterUnlock, f) }
 
 // unlock releases mu and makes the calls that were put off.
-func (c *Client) unlock() {
+func (c *Client) unlock() { c.tell(c.letGo()) }
+
+// letGo releases mu and returns the calls that were put off.
+func (c *Client) letGo() []func() {
 	calls := c.afterUnlock
 	c.afterUnlock = nil
 	c.mu.Unlock()
+	return calls
+}
+
+// unlockLast is unlock at the end of a goroutine that Close waits for. The calls
+// come when it is off the books: they may call Close.
+func (c *Client) unlockLast() {
+	calls := c.letGo()
+	c.goroutines.Done()
+	c.tell(calls)
+}
+
+// unlockFor is unlock for who holds the mu of a conn: its calls are made when
+// that is released.
+func (c *Client) unlockFor(cn *conn) { cn.calls = append(cn.calls, c.letGo()...) }
+
+// tell makes calls into the user's code, with no lock held.
+func (c *Client) tell(calls []func()) {
 	for _, f := range calls {
 		c.protect(f)
 	}
@@ -242,6 +263,7 @@ func recovered(what string, err *error) {
 func (c *Client) protect(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
+			defer func() { _ = recover() }() // it may have been the Logger's
 			c.cfg.Logger.Error("a callback of Config panicked", "panic", fmt.Sprintf("%T", p))
 		}
 	}()

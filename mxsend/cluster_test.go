@@ -144,6 +144,7 @@ func TestClusterDNSChanges(t *testing.T) {
 			if took := time.Since(start); took > time.Second {
 				t.Errorf("it took %v", took)
 			}
+			time.Sleep(time.Millisecond) // the log is told after the outcome
 			if !strings.Contains(log.String(), "null MX") {
 				t.Errorf("log:\n%s", log)
 			}

@@ -58,14 +58,15 @@ type Config struct {
 	// Limits bound connections, memory and waiting.
 	Limits Limits
 	// Retry makes the schedule of a message's rounds; the Client calls it for
-	// each message that needs one. Nil: 1 s, doubling to 30 s, jittered, for two
+	// each message that needs one, and asks it while that message, and no other,
+	// waits for the answer. Nil: 1 s, doubling to 30 s, jittered, for two
 	// minutes in all.
 	Retry func() backoff.BackOff
 	// InDoubt says what to do in doubt. Zero: InDoubtReport.
 	InDoubt InDoubtPolicy
 	// SeparateTransactions never writes the content of one message and the
 	// envelope of the next as one group, for relays that cannot take it. It is
-	// found out by itself at the cost of a connection.
+	// found out by itself, for ten minutes each, at the cost of a connection.
 	SeparateTransactions bool
 	// AllowRecipient is a guard for staging: a recipient for which it returns
 	// false is Rejected with ErrNotAllowed before anything is sent. Nil: all are

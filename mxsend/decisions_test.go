@@ -126,7 +126,7 @@ func TestReplyString(t *testing.T) {
 	}{
 		{Reply{}, "no reply"},
 		{Reply{Code: 250}, "250"},
-		{Reply{Code: 550, Enhanced: "5.1.1", Text: "<u1@x.test>: unknown"}, `550 5.1.1 "<\u2026>: unknown"`},
+		{Reply{Code: 550, Enhanced: "5.1.1", Text: "<u1@x.test>: unknown"}, `550 5.1.1 "<…>: unknown"`},
 		{Reply{Text: "250 2.0.0 Ok: que"}, `"250 2.0.0 Ok: que"`},
 		{newReply(550, smtpwire.EnhancedCode{}, []byte(cut)), "550 \"" + strings.Repeat("x", 200) + "\""},
 		{newReply(550, smtpwire.EnhancedCode{}, []byte(strings.Repeat("a@b.test ", 55)+"secretname@x.test")), ""},

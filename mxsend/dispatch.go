@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 )
 
 // dispatch matches the heads of the lanes' queues to what is free, Transactional
@@ -72,10 +70,13 @@ func (c *Client) place(l *lane, now time.Time) {
 			e = this // nobody else takes it, so once more who had it wait
 		case choice.exhausted:
 			l.queue.remove(this)
-			c.pause(this, now)
+			c.pause(this)
 		case covered > 0:
 			covered--
 			this.tried = true // a connection is being opened for it
+			if this.awaits.IsZero() {
+				this.awaits = now
+			}
 		case !choice.barred:
 			return
 		default:
@@ -101,6 +102,7 @@ func (r *relay) assign(e *entry, how placement, now time.Time) {
 		k.lastOctet = now
 	}
 	e.stopTimer()
+	e.awaits = time.Time{}
 	var c *conn
 	if how == placeIdle {
 		c = r.idleConn()
@@ -123,112 +125,42 @@ func (c *Client) requeue(e *entry, now time.Time) {
 	case e.pending == 0:
 		c.finish(e)
 	case c.ctx.Err() != nil:
-		e.giveUp(true, ErrClosed)
+		c.giveUp(e, true, ErrClosed, now)
 		c.finish(e)
 	case e.cancelled != nil:
-		e.giveUp(true, e.cancelled)
+		c.giveUp(e, true, e.cancelled, now)
 		c.finish(e)
 	case e.ready():
 		c.lane(e.lane).queue.pushFront(e)
 	default:
-		c.pause(e, now)
+		c.pause(e)
 	}
 }
 
-// pause has an entry wait for its next round, or gives it up where there is
-// none.
-func (c *Client) pause(e *entry, now time.Time) {
-	l := c.lane(e.lane)
-	wait := c.nextRound(e)
-	if wait == backoff.Stop && e.run != nil && l.pool.ailing() {
-		e.rounds = nil // an outage burns no mailing: its rounds begin anew
-		wait = c.nextRound(e)
-	}
-	if wait == backoff.Stop {
-		e.giveUp(true, nil)
-		c.finish(e)
-		return
-	}
-	l.waiting.pushBack(e)
-	c.startTimer(e, wait)
+// pause has an entry wait for its next round, and be given up where there is none.
+func (c *Client) pause(e *entry) {
+	c.lane(e.lane).waiting.pushBack(e)
+	c.askRound(e)
 }
 
 // startRound starts the clock of an entry of Send that finds no usable relay: it
 // stays in the queue, but not for ever.
-func (c *Client) startRound(e *entry, now time.Time) {
+func (c *Client) startRound(e *entry) {
 	if e.timer != nil {
 		return
 	}
-	l := c.lane(e.lane)
-	wait := c.nextRound(e)
-	if wait == backoff.Stop {
-		if p := l.pool; !p.known && p.looking && p.failed == 0 {
-			return // the first lookup of all brings it back here
-		}
-		l.queue.remove(e)
-		c.failStuck(l, e)
-		return
-	}
-	c.startTimer(e, wait)
+	c.askRound(e)
 }
 
 // failStuck ends an entry whose rounds ended while no relay was usable.
 func (c *Client) failStuck(l *lane, e *entry) {
-	p := l.pool
-	cause := p.trouble()
-	tried := p.failures > e.poolFails
-	if tried && p.lastErr != nil {
-		cause = fmt.Errorf("%w is usable", ErrNoRelay)
-		for i := range e.rcpts {
-			if to := &e.rcpts[i]; to.last == nil {
-				to.last = p.lastErr
-			}
-		}
+	p, now := l.pool, time.Now()
+	cause := fmt.Errorf("%w is usable", ErrNoRelay)
+	if !p.known || len(p.failing(now)) == 0 {
+		cause = p.trouble()
 	}
-	e.giveUp(tried, cause)
+	c.giveUp(e, false, cause, now)
 	c.finish(e)
-}
-
-// nextRound returns the wait before an entry's next round; backoff.Stop: none.
-func (c *Client) nextRound(e *entry) (wait time.Duration) {
-	defer func() {
-		if p := recover(); p != nil { // Config.Retry's: there are no more rounds then
-			c.log(levelWarn, "Config.Retry panicked", "panic", fmt.Sprintf("%T", p))
-			wait = backoff.Stop
-		}
-	}()
-	if e.rounds == nil {
-		e.rounds = c.cfg.Retry()
-		e.rounds.Reset()
-	}
-	return e.rounds.NextBackOff()
-}
-
-func (c *Client) startTimer(e *entry, wait time.Duration) {
-	e.stopTimer() // one that was set while no relay was usable
-	r := &round{entry: e}
-	e.timer = r
-	r.timer = time.AfterFunc(wait, func() {
-		c.mu.Lock()
-		defer c.unlock()
-		if e := r.entry; e != nil && e.list != nil {
-			c.roundBegins(e, time.Now())
-		}
-	})
-}
-
-// A round is the clock of an entry. It lets go of the entry when it is stopped,
-// since by the time it rings the entry's memory may be another message's.
-type round struct {
-	entry *entry
-	timer *time.Timer
-}
-
-func (e *entry) stopTimer() {
-	if e.timer != nil {
-		e.timer.timer.Stop()
-		e.timer.entry, e.timer = nil, nil
-	}
 }
 
 // roundBegins: an entry that was aside goes back to its queue with every relay
@@ -243,7 +175,7 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 		l.queue.pushBack(e)
 	}
 	if l.stuck && e.run == nil {
-		c.startRound(e, now)
+		c.startRound(e)
 	}
 	c.dispatch(now)
 }
@@ -270,14 +202,14 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 	for e := l.queue.tail; e != nil && (e.run != nil || e.timer == nil); {
 		previous := e.prev
 		if e.run == nil {
-			c.startRound(e, now)
+			c.startRound(e)
 		}
 		e = previous
 	}
 	for e := l.queue.head; e != nil && (e.run != nil || e.timer == nil); {
 		following := e.next
 		if e.run == nil {
-			c.startRound(e, now)
+			c.startRound(e)
 		}
 		e = following
 	}
@@ -331,7 +263,7 @@ func (c *Client) failWith(l *lane, e *entry, err *Error) {
 func (c *Client) abandon(e *entry, cause error) {
 	if e.list != nil {
 		e.list.remove(e)
-		e.giveUp(c.lane(e.lane).pool.failures > e.poolFails, cause)
+		c.giveUp(e, false, cause, time.Now())
 		c.finish(e)
 		return
 	}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
@@ -32,7 +30,7 @@ type entry struct {
 	conn       *conn  // that has it in a slot
 	cancelled  error  // why, where it was
 	timer      *round // of its round; nil: none is set
-	rounds     backoff.BackOff
+	rounds     *schedule
 
 	// What became of it so far.
 	receipt   Receipt
@@ -43,6 +41,10 @@ type entry struct {
 	shunned   int    // so many of them, the first, had it in the last one
 	localErr  *Error // why it was refused before any relay
 	free      int    // requeued at no cost so often
+	// complained: a relay answered the final dot as if it meant the grouping of
+	// commands; the next one that does means the message.
+	complained bool
+	awaits     time.Time // since when a connection is being opened for it; zero: none is
 
 	run  *run          // of SendAll; nil for Send
 	done chan struct{} // of Send: receives one when every recipient has its outcome
@@ -196,31 +198,4 @@ func (e *entry) ready() bool {
 
 func (e *entry) want(now time.Time, mayOpen bool) want {
 	return want{lane: e.lane, need: e.need(), size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
-}
-
-// joinCauses joins two causes on one line; either may be nil.
-func joinCauses(a, b error) error {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	return fmt.Errorf("%w; %w", a, b)
-}
-
-// giveUp gives every pending recipient the outcome of one that was not accepted
-// in all its time: Deferred if a connection was tried, NotAttempted if not.
-func (e *entry) giveUp(tried bool, cause error) {
-	for i := range e.rcpts {
-		err := &Error{Outcome: NotAttempted, Stage: StageLookup, Err: cause}
-		if e.tried || tried {
-			err.Outcome, err.Stage = Deferred, StageConnect
-		}
-		if last := e.rcpts[i].last; last != nil {
-			err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
-			err.Err = joinCauses(last.Err, cause)
-		}
-		e.settle(i, err, err.Relay)
-	}
 }

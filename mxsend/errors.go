@@ -1,10 +1,6 @@
 package mxsend
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-)
+import "errors"
 
 // Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and
 // ErrNotAttempted match every *Error of that outcome; the others name a cause.
@@ -58,8 +54,8 @@ const errHelloRefused refusalCause = "the relay refuses this client for its name
 const errSenderRefused refusalCause = "the relay refuses the return path, whatever the recipient: " +
 	"set Message.ReturnPath to an address whose domain exists and that the relay lets this client use"
 
-// causes are the errors that say what would mend a refusal, by whom it is about.
-var causes = [...]error{
+// remedies are the errors that say what would mend a refusal, by whom it is about.
+var remedies = [...]error{
 	aboutUnknown:    ErrRelayRefused,
 	aboutPolicy:     ErrRelayRefused,
 	aboutRelay:      ErrRelayRefused,
@@ -113,18 +109,7 @@ type Error struct {
 
 // Error gives outcome, stage, relay, reply and cause on one line.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%v at %v", e.Outcome, e.Stage)
-	if e.Relay != "" {
-		b.WriteString(" of " + e.Relay)
-	}
-	if e.Reply.Code != 0 {
-		b.WriteString(": " + e.Reply.String())
-	}
-	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	return b.String()
+	return e.Outcome.String() + " at " + e.where()
 }
 
 // Unwrap returns the cause.

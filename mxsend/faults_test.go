@@ -27,7 +27,7 @@ func TestFaults(t *testing.T) {
 			t.Run(f.name, func(t *testing.T) { inBubble(t, max(1, f.relays), f.change, f.run) })
 		}
 	}
-	for _, f := range slices.Concat(faultsProcess, faultsLiveClock) {
+	for _, f := range slices.Concat(faultsProcess, faultsLiveClock, faultsCalled) {
 		t.Run(f.name, f.run)
 	}
 }

@@ -1,7 +1,6 @@
 package mxsend
 
 import (
-	"errors"
 	"fmt"
 	"time"
 )
@@ -50,15 +49,15 @@ func (c *Client) noticeProgress(l *lane) {
 // trouble is why no relay of the domain is usable.
 func (p *pool) trouble() error {
 	if !p.known && p.err != nil {
-		return fmt.Errorf("%w is known: %w", ErrNoRelay, p.err)
+		return joinCauses(fmt.Errorf("%w is known", ErrNoRelay), p.err)
 	}
 	for i, r := range p.relays {
 		switch {
 		case p.candidates[i].weight == 0:
 		case r.lastErr != nil:
-			return fmt.Errorf("%w is usable: %w", ErrNoRelay, r.lastErr)
-		case r.ejectedFor != "":
-			return fmt.Errorf("%w is usable: %w", ErrNoRelay, errors.New(r.name+" was put out: "+r.ejectedFor))
+			return joinCauses(fmt.Errorf("%w is usable", ErrNoRelay), relayCause{r.lastErr})
+		case r.ejectedFor != nil:
+			return joinCauses(fmt.Errorf("%w is usable", ErrNoRelay), fmt.Errorf("%s was put out", r.name), r.ejectedFor)
 		}
 	}
 	return fmt.Errorf("%w is usable: none that has an address is within Config.MaxPreference and of a weight above 0", ErrNoRelay)

@@ -58,7 +58,7 @@ func (p *pool) tooOld(now time.Time) bool {
 
 // final says whether the domain has no relays and will not have any, as far as is
 // known.
-func (p *pool) final() bool { return !p.known && errors.Is(p.err, ErrNoRelay) }
+func (p *pool) final() bool { return !p.known && p.noRelay }
 
 // expiry is when an answer that a Resolver says to expire at a time is looked up
 // again: by the monotonic clock, neither in a busy loop nor, since the Resolver's
@@ -72,12 +72,15 @@ func expiry(said, now time.Time) time.Time {
 }
 
 func (c *Client) lookUp(p *pool) {
-	defer c.goroutines.Done()
 	ctx, cancel := context.WithTimeout(c.ctx, lookupTime)
 	found, err := c.resolve(ctx, p.domain)
 	cancel()
+	// Asked without a lock, since the error may be the user's. That the Resolver
+	// names none is likelier a gap in what it knows than meant so.
+	noRelay := errors.Is(err, ErrNoRelay)
+	final := noRelay && !errors.Is(err, errNoneNamed)
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockLast()
 	now := time.Now()
 	p.looking = false
 	if c.ctx.Err() != nil {
@@ -90,7 +93,8 @@ func (c *Client) lookUp(p *pool) {
 		err = fmt.Errorf("the Resolver has had no new answer for %v", staleMost)
 	}
 	if err != nil {
-		c.lookupFailed(p, err, now)
+		p.noRelay = noRelay
+		c.lookupFailed(p, err, final, now)
 	} else {
 		c.lookedUp(p, found, now)
 	}
@@ -99,14 +103,12 @@ func (c *Client) lookUp(p *pool) {
 
 // lookupFailed keeps the relays known, unless the error is final or they are too
 // old.
-func (c *Client) lookupFailed(p *pool, err error, now time.Time) {
+func (c *Client) lookupFailed(p *pool, err error, final bool, now time.Time) {
 	wait := jitter(doubled(time.Second, p.failed, lastRelayMost), rand.Float64())
 	first := p.failed == 0
 	p.err = err
 	p.failed++
 	p.expires = now.Add(wait)
-	// That the Resolver names none is likelier a gap in what it knows than meant so.
-	final := errors.Is(err, ErrNoRelay) && !errors.Is(err, errNoneNamed)
 	forget := p.known && (final || p.tooOld(now))
 	if forget {
 		p.known, p.stale = false, false
@@ -138,7 +140,7 @@ func (c *Client) lookedUp(p *pool, found Relays, now time.Time) {
 	if !found.Stale || p.fresh.IsZero() {
 		p.fresh = p.expires
 	}
-	p.known, p.failed, p.err, p.stale = true, 0, nil, found.Stale
+	p.known, p.failed, p.err, p.noRelay, p.stale = true, 0, nil, false, found.Stale
 	c.update(p, found)
 	c.noteWeights()
 }

@@ -116,7 +116,9 @@ func pick(cs []candidate, w *want) choice {
 	}
 	switch {
 	case r.tier == math.MaxInt:
-		return choice{use: -1, open: -1, exhausted: usable, lacking: usable && lacking}
+		// Who had its turn already waits for its next round, and not for the first
+		// relay to be usable again, which would only send it there.
+		return choice{use: -1, open: -1, exhausted: usable || len(w.avoid) > 0, lacking: usable && lacking}
 	case r.untried == 0 && (r.had > 0 || r.silent == 0):
 		return choice{use: -1, open: -1, exhausted: true}
 	case r.best < 0:

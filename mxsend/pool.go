@@ -30,6 +30,7 @@ type pool struct {
 	fresh    time.Time // until when the last answer that was not stale held; zero: for ever
 	failed   int       // lookups in a row
 	err      error     // of the last lookup
+	noRelay  bool      // it wraps ErrNoRelay
 	failures uint64    // connections that could not be used
 	lastErr  *Error    // why the last of them could not
 }

@@ -140,7 +140,7 @@ func (c *Client) prepareRecipients(e *entry) {
 func (c *Client) allowed(address string) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.cfg.Logger.Error("Config.AllowRecipient panicked", "panic", fmt.Sprintf("%T", p))
+			c.protect(func() { c.cfg.Logger.Error("Config.AllowRecipient panicked", "panic", fmt.Sprintf("%T", p)) })
 			ok = false
 		}
 	}()

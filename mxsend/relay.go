@@ -15,8 +15,10 @@ type relay struct {
 	addresses []netip.Addr
 	gone      bool // no longer in DNS: it finishes what it has
 
-	health      health
-	lockStep    bool          // it answered out of step once: one command at a time from then on
+	health health
+	// It answered out of step: one command at a time until then.
+	lockStepUntil time.Time
+
 	misfit      error         // why no connection to it can work until somebody changes something
 	learned     int           // connections it lets us have, as it said by a 421; zero: no limit learned
 	window      float64       // connections that Bulk may have, by its replies; zero: all
@@ -24,7 +26,7 @@ type relay struct {
 	extensions  []string      // of its last EHLO
 	conns       []*conn       // all of them
 	lastErr     *Error        // why it last failed
-	ejectedFor  string        // reason of the last ejection
+	ejectedFor  error         // reason of the last ejection
 	unreached   *Error        // why no connection opens, as the log was told
 	saidOut     bool          // the log was told that it is put out
 	outcomes    [5]uint64     // recipients by Outcome

@@ -3,16 +3,20 @@ package mxsend
 import (
 	"errors"
 	"math/rand/v2"
+	"net"
 	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
 // conclude settles a transaction that was answered to its end, and frees the
 // content slot.
 func (c *Client) conclude(cn *conn, t *transaction, now time.Time) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	cn.attended = true // its reader goes on with a turn
-	cn.cur, cn.next = cn.next, nil
+	cn.takeContent(cn.next)
+	cn.next = nil
 	cn.since, cn.idleSince = now, now
 	cn.recount()
 	e := t.entry
@@ -20,6 +24,9 @@ func (c *Client) conclude(cn *conn, t *transaction, now time.Time) {
 		return
 	}
 	accepted := t.stage == StageFinalDot && t.refusal.code == 0
+	if e.complained && outOfStep(t.refusal) {
+		cn.relay.lockStepUntil = time.Time{} // it says so of the message, however that comes
+	}
 	c.settleAnswered(cn, e, t, accepted, now)
 	c.noteAttempt(cn, e, t, nil, now)
 	if accepted {
@@ -180,18 +187,26 @@ func (r Reply) Temporary() bool { return r.Code/100 == 4 }
 func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
 func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
-	if k := r.candidate(); k.ramp > 0 {
+	k := r.candidate()
+	// What was under way when the relay was put out says nothing of it: only a
+	// message that it gets afterwards brings it back.
+	barred := r.health.out && now.Before(k.notBefore)
+	if k.ramp > 0 && !barred {
 		if k.ramp++; k.ramp > 2*k.limit { // slow start: doubled by each full round
 			k.ramp = 0
 		}
 	}
-	if r.health.succeed(now) {
+	if !barred && r.health.succeed(now) {
 		name := r.name
+		r.window = 0 // what it could take before says nothing; it starts slowly anyway
+		c.applyWeights(r.pool)
 		if f := c.cfg.Observer.Restored; f != nil {
 			c.after(func() { f(name) })
 		}
 	}
-	c.noticeWell(r)
+	if !barred {
+		c.noticeWell(r)
+	}
 	r.timed(now.Sub(t.start), t.lane)
 	if t.lane == Bulk && r.climbing() && r.tighten(now) {
 		c.applyWeights(r.pool)
@@ -214,6 +229,11 @@ func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now 
 	if err == nil && !(a.Stage == StageFinalDot && a.Reply.Code/100 == 2) {
 		a.Err = &Error{Outcome: Deferred, Stage: a.Stage, Relay: a.Relay, Reply: a.Reply}
 	}
+	c.note(e, a)
+}
+
+// note enters an attempt in the receipt and tells the Observer.
+func (c *Client) note(e *entry, a Attempt) {
 	e.attempted(a)
 	if f := c.cfg.Observer.Attempted; f != nil {
 		ref, lane := e.receipt.Ref, e.lane
@@ -300,7 +320,7 @@ func (r *relay) ease(now time.Time) bool {
 // broken settles what was on a connection that ended with err.
 func (c *Client) broken(cn *conn, err error, partial string, now time.Time) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	if f := c.cfg.Observer.Disconnected; f != nil {
 		name, address := cn.relay.name, cn.address
 		c.after(func() { f(name, address, err) })
@@ -308,8 +328,8 @@ func (c *Client) broken(cn *conn, err error, partial string, now time.Time) {
 	waiting := [2]*entry{cn.cur, cn.next}
 	cn.cur, cn.next = nil, nil
 	c.drop(cn)
-	if errors.Is(err, errOutOfStep) {
-		cn.relay.lockStep = true
+	if err == errOutOfStep {
+		cn.relay.lockStepUntil = now.Add(lockStepFor)
 		c.log(levelWarn, "relay answers out of step", "relay", cn.relay.name)
 	}
 	for i, t := range [2]*transaction{cn.tx, cn.txNext} {
@@ -325,6 +345,8 @@ func (c *Client) broken(cn *conn, err error, partial string, now time.Time) {
 		e.conn = nil
 		if i == 0 {
 			c.settleBroken(cn, e, t, err, partial, now)
+		} else {
+			c.noteUnfinished(cn, e, t, unfinished(cn, t, err, partial), now)
 		}
 		c.requeue(e, now)
 	}
@@ -340,42 +362,42 @@ func (c *Client) broken(cn *conn, err error, partial string, now time.Time) {
 // settleBroken decides about the entry of the content slot of a connection that
 // broke. The one behind it lost nothing but time.
 func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, partial string, now time.Time) {
-	var closing *closingError
-	refused := errors.As(err, &closing)
-	failure := &Error{Outcome: Deferred, Stage: t.reached(), Relay: cn.relay.name, Err: err}
-	if refused {
-		failure.Reply, failure.Err = closing.reply, nil
-	} else if partial != "" {
-		failure.Reply = Reply{Text: partial}
-	}
-	t.stage, t.reply = failure.Stage, failure.Reply
-	switch {
-	case errors.Is(err, errOutOfStep):
-		return
-	case t.committed(cn.out.handed.octets) && !refused:
+	failure := unfinished(cn, t, err, partial)
+	refused := failure.Reply.Code != 0
+	committed := !refused && t.committed(cn.out.handed.octets)
+	if committed {
 		failure.Outcome = InDoubt
-		if e.cancelled != nil {
-			failure.Err = e.cancelled
-		}
-		c.noteAttempt(cn, e, t, failure, now)
+	}
+	if e.cancelled != nil {
+		failure.Err = e.cancelled
+	}
+	c.noteUnfinished(cn, e, t, failure, now)
+	switch {
+	case err == errOutOfStep:
+		e.complained = e.complained || t.stage == StageFinalDot
+		return
+	case committed:
 		c.settleCommitted(e, t, cn.relay, failure, now)
 		if e.cancelled == nil {
 			c.blame(cn.relay, now, failure)
 		}
 		return
 	case e.cancelled != nil:
-		failure.Err = e.cancelled
-		e.tried = true
-		e.settleRest(failure)
-		return
-	case t.replied == 0 && !t.dotSent && cn.used > 0 && err != errTimeout:
+		for i := range t.rcpts {
+			if to := &t.rcpts[i]; to.refused(t) {
+				c.settleRefused(e, t, to, cn.relay, now)
+			} else {
+				e.settle(to.index, failure, failure.Relay)
+			}
+		}
+		return // requeue gives up those that wait for their round
+	case t.replied == 0 && !t.dotSent && cn.used > 0 && lost(err):
 		const most = 100
 		if e.free++; e.free < most {
 			return // stale: the relay closed an idle connection, and never saw this message
 		}
 	}
 	if t.sent > 0 {
-		c.noteAttempt(cn, e, t, failure, now)
 		c.blame(cn.relay, now, failure)
 	}
 	for i := range t.rcpts {
@@ -388,6 +410,34 @@ func (c *Client) settleBroken(cn *conn, e *entry, t *transaction, err error, par
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// lost says whether a connection with that error is merely gone, closed or reset
+// or by a 421. A relay that is silent, or talks nonsense, is not well.
+func lost(err error) bool {
+	var slow net.Error
+	return err != errTimeout && !errors.Is(err, smtpwire.ErrProtocol) && !(errors.As(err, &slow) && slow.Timeout())
+}
+
+// unfinished is the error of a transaction that had not got its last reply when
+// its connection ended.
+func unfinished(cn *conn, t *transaction, err error, partial string) *Error {
+	failure := &Error{Outcome: Deferred, Stage: t.reached(), Relay: cn.relay.name, Err: err}
+	if closing, ok := err.(*closingError); ok {
+		failure.Reply, failure.Err = closing.reply, nil
+	} else if partial != "" {
+		failure.Reply = Reply{Text: partial}
+	}
+	return failure
+}
+
+// noteUnfinished records a transaction that ended without its last reply, if it
+// had begun.
+func (c *Client) noteUnfinished(cn *conn, e *entry, t *transaction, failure *Error, now time.Time) {
+	if t.busy && t.sent > 0 {
+		t.stage, t.reply = failure.Stage, failure.Reply
+		c.noteAttempt(cn, e, t, failure, now)
+	}
+}
 
 // settleCommitted: the final dot was handed over, and its reply is not to be had.
 // Recipients that RCPT refused are not in doubt: for them, all is as it would be had

@@ -273,9 +273,10 @@ func (r *run) submit(ctx context.Context, p pulled) {
 	}
 	e.run = r
 	r.octets.Add(e.size)
+	ended := context.Cause(ctx)
 	c.mu.Lock()
 	defer c.unlock()
-	c.enqueue(ctx, e, time.Now())
+	c.enqueue(ended, e, time.Now())
 }
 
 // sign submits messages that have to be signed. After each, others that can run go

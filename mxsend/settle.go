@@ -51,12 +51,12 @@ func judge(stage Stage, r replyCode, text string) verdict {
 	case aboutRecipient, aboutMessage:
 		return verdict{}
 	case aboutHello, aboutClient, aboutAuth, aboutTLS, aboutSender, aboutRelay:
-		return verdict{hold, blameRefusal, causes[p]}
+		return verdict{hold, blameRefusal, remedies[p]}
 	}
 	if stage >= StageContent {
 		return verdict{} // it has seen the content, and that is what it means
 	}
-	return verdict{confirm, blameRefusal, causes[p]}
+	return verdict{confirm, blameRefusal, remedies[p]}
 }
 
 // judgeTemporary is judge of a 4yz reply.
@@ -65,7 +65,7 @@ func judgeTemporary(stage Stage, p party) verdict {
 	case aboutRelay:
 		return verdict{do: elsewhere, blame: blameRelay}
 	case aboutHello, aboutClient, aboutAuth, aboutTLS, aboutSender, aboutReturnPath:
-		return verdict{elsewhere, blameRefusal, causes[p]}
+		return verdict{elsewhere, blameRefusal, remedies[p]}
 	}
 	if stage == StageRecipient {
 		return verdict{do: afterPause}

@@ -38,7 +38,7 @@ type RelayStats struct {
 	Reason      string                                  // why it last failed; empty where it is well
 	Latency     time.Duration                           // smoothed: MAIL to the reply to the final dot
 	Latencies   struct{ Transactional, Bulk Histogram } // the same, one by one, since New
-	LockStep    bool                                    // it is not sent commands in groups
+	LockStep    bool                                    // it is not sent commands in groups, having answered out of step
 	Extensions  []string                                // EHLO keywords of the last connection
 }
 
@@ -82,7 +82,7 @@ func (r *relay) stats(now time.Time) RelayStats {
 		Domain: r.pool.domain, Name: r.name, Port: r.port, Preference: k.preference, Weight: k.weight,
 		Connections: k.conns, Limit: k.limit, BulkLimit: k.bulkLimit, InFlight: k.inFlight,
 		Outcomes: outcomes(r.outcomes), Ejections: r.ejections, Latency: r.latency,
-		LockStep: r.lockStep, Extensions: r.extensions,
+		LockStep: now.Before(r.lockStepUntil), Extensions: r.extensions,
 	}
 	s.Latencies.Transactional, s.Latencies.Bulk = r.latencies[0], r.latencies[1]
 	for _, cn := range r.conns {

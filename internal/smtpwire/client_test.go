@@ -392,3 +392,19 @@ func FuzzToCRLF(f *testing.F) {
 		}
 	})
 }
+
+func TestEightBitAnywhere(t *testing.T) {
+	for n := range 100 {
+		p := bytes.Repeat([]byte("x"), n)
+		if hasEightBit(p) {
+			t.Errorf("found in %d octets of ASCII", n)
+		}
+		for i := range p {
+			p[i] = 0x80
+			if !hasEightBit(p) {
+				t.Errorf("octet %d of %d is missed", i, n)
+			}
+			p[i] = 'x'
+		}
+	}
+}

@@ -103,8 +103,11 @@ func RefuseClient() Fault {
 	return Fault{Kind: Answer, At: AtRcpt, Reply: "554 5.7.1 <client>: Relay access denied", Times: Always}
 }
 
-// CutBeforeDot is a connection that breaks amid the content of one mail; the mail is gone.
-func CutBeforeDot() Fault { return Fault{Kind: Cut, At: AtContent} }
+// CutBeforeDot is a connection that breaks in place of the 354 to DATA of one mail: the client can know that the relay has
+// nothing of it, whatever its size, and will send it elsewhere. A cut amid the content, Fault{Kind: Cut, At: AtContent}, finds
+// a client that has handed over content and final dot to its kernel already, unless they are larger than the sockets'
+// buffers: to such a client the mail is in doubt.
+func CutBeforeDot() Fault { return Fault{Kind: Cut, At: AtData} }
 
 // CutAfterDot is a connection that breaks after the final dot of one mail and before the reply. The relay has the mail
 // if kept is set; the client cannot know.
