@@ -177,6 +177,10 @@ func (s *session) data(client string) bool {
 	if err != nil {
 		return false
 	}
+	if content.Over {
+		s.c.Reply(552, "5.3.4", "too large")
+		return true
+	}
 	if s.d.dot != "" {
 		s.c.Raw(s.d.dot + "\r\n")
 		return true

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -26,16 +27,24 @@ func readFile(t *testing.T, path ...string) string {
 // The files are to be read in one go, and each line has its reason above it. What counts is what Postfix reads: neither comments nor
 // empty lines, and a continued line as two.
 func TestFilesAreShort(t *testing.T) {
-	for kind, most := range map[string]int{"primary": 28, "graveyard": 21, "receiver": 12} {
+	var counts []any
+	for _, host := range []struct {
+		kind string
+		most int
+	}{{"primary", 28}, {"graveyard", 21}, {"receiver", 12}} {
 		n := 0
-		for line := range strings.Lines(readFile(t, kind, "main.cf")) {
+		for line := range strings.Lines(readFile(t, host.kind, "main.cf")) {
 			if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 				n++
 			}
 		}
-		if n > most || n < 8 {
-			t.Errorf("%s/main.cf has %d lines, want at most %d", kind, n, most)
+		if n > host.most || n < 8 {
+			t.Errorf("%s/main.cf has %d lines, want at most %d", host.kind, n, host.most)
 		}
+		counts = append(counts, n)
+	}
+	if want := fmt.Sprintf("`main.cf` (%d, %d and %d lines besides comments)", counts...); !strings.Contains(readFile(t, "README.md"), want) {
+		t.Errorf("README.md does not say %q", want)
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *cfParser) apply(name string, v cfValue) {
 		c.SMTPFallbackRelay = append([]string{}, strings.FieldsFunc(p.expand(v), isSeparator)...)
 	case name == "transport_maps":
 		p.transportMaps(v)
-	case strings.HasPrefix(name, "smtpd_") && strings.HasSuffix(name, "_restrictions"):
+	case strings.HasPrefix(name, "smtpd_") && strings.HasSuffix(name, "_restrictions") && postfixNames[name]:
 		p.restrictions(name, v)
 	default:
 		p.readPast(name, v)
@@ -204,8 +204,8 @@ func (p *cfParser) transportMaps(v cfValue) {
 // restrictions reads FILTER out of check_sender_access inline:{ {domain = FILTER transport:} … }. Whom a relay lets relay is not
 // modelled: it takes all mail.
 func (p *cfParser) restrictions(name string, v cfValue) {
-	value := p.expand(v)
-	before, after, found := strings.Cut(value, "check_sender_access")
+	p.uses(v.text)
+	before, after, found := strings.Cut(v.text, "check_sender_access")
 	for ; found; before, after, found = strings.Cut(after, "check_sender_access") {
 		p.noteRestrictions(name, v.line, before)
 		body, rest, ok := inlineTable(strings.TrimLeft(after, " \t,"))
@@ -214,7 +214,7 @@ func (p *cfParser) restrictions(name string, v cfValue) {
 			continue
 		}
 		after = rest
-		p.table(v.line, name, body, func(sender, action string) { p.filter(name, v.line, sender, action) })
+		p.table(v.line, name, body, func(sender, action string) { p.filter(name, v.line, sender, p.expand(cfValue{action, v.line})) })
 	}
 	p.noteRestrictions(name, v.line, before)
 }

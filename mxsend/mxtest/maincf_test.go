@@ -77,6 +77,8 @@ mydestination = $myhostname, localhost
 			mxtest.RelayConfig{SenderTransports: map[string]string{"tx.test": "trans"}, Transports: map[string]mxtest.TransportConfig{"trans": {DestinationConcurrencyLimit: 5}}},
 			[]string{"reject_non_fqdn_sender is read past", "spam.test = REJECT no thanks is read past", "permit is read past"}},
 		{"a table of senders in a file", "smtpd_sender_restrictions = check_sender_access hash:/etc/postfix/senders", mxtest.RelayConfig{}, []string{"if it has FILTER, say it as RelayConfig.SenderTransports", "hash:/etc/postfix/senders"}},
+		{"restrictions by what is not set here", "smtpd_recipient_restrictions = check_client_access hash:$config_directory/clients, check_sender_access inline:{ {tx.test = FILTER $own:} }\nown = trans",
+			mxtest.RelayConfig{SenderTransports: map[string]string{"tx.test": "trans"}, Transports: map[string]mxtest.TransportConfig{"trans": {}}}, []string{"hash:$config_directory/clients is read past"}},
 		{"without TLS", "smtpd_tls_security_level =", mxtest.RelayConfig{SMTPDTLSSecurityLevel: "none"}, nil},
 		{"fallback by its old name", "fallback_relay = [g1.mail.test]", mxtest.RelayConfig{SMTPFallbackRelay: []string{"[g1.mail.test]"}}, nil},
 	} {
@@ -105,6 +107,7 @@ mydestination = $myhostname, localhost
 func TestParseMainCFErrors(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"unknown", "no_such_thing = 1", "line 1: no_such_thing: no such parameter of Postfix, and no other is set by it"},
+		{"misspelt restrictions", "smtpd_rcpt_restrictions = reject", "line 1: smtpd_rcpt_restrictions: no such parameter"},
 		{"misspelt", "smtpd_tls_chain_file = /etc/postfix/relay.pem", "line 1: smtpd_tls_chain_file: no such parameter of Postfix"},
 		{"twice", "default_process_limit = 1\ndefault_process_limit = 2", `line 2: default_process_limit is set twice: "2" here, "1" in line 1`},
 		{"no value", "\nminimal_backoff_time", `line 2: "minimal_backoff_time" is not of the form name = value`},
