@@ -68,7 +68,7 @@ func TestRealPostfix(t *testing.T) {
 	s.start("p1")
 	// Everything has been tried, and what cannot be delivered is given up after 20 s.
 	idle := 0
-	await(t, time.Minute, "all queues are empty", func() bool {
+	await(t, 80*time.Second, "all queues are empty", func() bool {
 		if s.queued("p1", "p2", "g1", "g2", "in") > 0 {
 			idle = 0
 		} else {
