@@ -76,9 +76,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
+	for _, note := range append(cfgs["p"].Notes, cfgs["g"].Notes...) {
+		fmt.Fprintln(stderr, note)
+	}
 	c, err := mxtest.Start(mxtest.Config{
 		FirstPort: *port, Transcripts: true, Limits: mxtest.Limits{Connections: 100},
-		Relay: func(name string) mxtest.RelayConfig { return cfgs[name[:1]] },
+		Relay:           func(name string) mxtest.RelayConfig { return cfgs[name[:1]] },
+		GraveyardDomain: graveyardDomain(cfgs["p"]),
 	})
 	if err != nil {
 		return err
@@ -137,6 +141,17 @@ func readConfigs(files map[string]string) (map[string]mxtest.RelayConfig, error)
 		}
 	}
 	return cfgs, nil
+}
+
+// graveyardDomain is the domain by which a primary's main.cf names the graveyards, if it names one.
+func graveyardDomain(primary mxtest.RelayConfig) string {
+	for _, entry := range primary.SMTPFallbackRelay {
+		if !strings.HasPrefix(entry, "[") {
+			domain, _, _ := strings.Cut(entry, ":")
+			return domain
+		}
+	}
+	return ""
 }
 
 func introduce(w io.Writer, c *mxtest.Cluster) {

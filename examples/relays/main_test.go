@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
 
 // The program takes a mail from an ordinary client, obeys, and ends with the ledger.
@@ -81,5 +83,24 @@ func TestBadConfig(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: got %v, want %s", tt.args, err, tt.want)
 		}
+	}
+}
+
+// The files that real relays run with are taken as they stand.
+func TestRealConfig(t *testing.T) {
+	cfgs, err := readConfigs(map[string]string{"p": "../postfix/primary/main.cf", "g": "../postfix/graveyard/main.cf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := graveyardDomain(cfgs["p"]); got != "graveyard.shop.test" {
+		t.Errorf("got %q as the graveyards' domain", got)
+	}
+	for _, fallback := range [][]string{nil, {"[g1.mail.test]:2525", "[g2.mail.test]"}} {
+		if got := graveyardDomain(mxtest.RelayConfig{SMTPFallbackRelay: fallback}); got != "" {
+			t.Errorf("%q: got %q, want none", fallback, got)
+		}
+	}
+	if got := graveyardDomain(mxtest.RelayConfig{SMTPFallbackRelay: []string{"[g1.mail.test]", "graveyard.mail.test:2525"}}); got != "graveyard.mail.test" {
+		t.Errorf("got %q", got)
 	}
 }
