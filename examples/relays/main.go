@@ -76,8 +76,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	for _, note := range append(cfgs["p"].Notes, cfgs["g"].Notes...) {
-		fmt.Fprintln(stderr, note)
+	for _, of := range [][2]string{{"p", *primary}, {"g", *graveyard}} {
+		for _, note := range cfgs[of[0]].Notes {
+			fmt.Fprintf(stderr, "%s: %s\n", of[1], note)
+		}
 	}
 	c, err := mxtest.Start(mxtest.Config{
 		FirstPort: *port, Transcripts: true, Limits: mxtest.Limits{Connections: 100},

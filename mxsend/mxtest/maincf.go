@@ -47,7 +47,7 @@ func (p *cfParser) wrong(line int, format string, args ...any) {
 }
 
 func (p *cfParser) note(line int, format string, args ...any) {
-	p.cfg.Notes = append(p.cfg.Notes, fmt.Sprintf("main.cf line %d: ", line)+fmt.Sprintf(format, args...))
+	p.cfg.Notes = append(p.cfg.Notes, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
 }
 
 // noLimit is what stands for Postfix's 0 where that means that there is no limit: the zero of RelayConfig is the default.

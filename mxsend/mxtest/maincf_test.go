@@ -39,7 +39,7 @@ transport_maps = inline:{ {gmail.test=gmail:}, {t-online.test=gmail:} }
 		QueueRunDelay: 10 * time.Minute, InFlowDelay: -1, NoSMTPConnectionCacheOnDemand: true,
 		Transports:    map[string]mxtest.TransportConfig{"gmail": {DestinationConcurrencyLimit: 10, ProcessLimit: 30}},
 		TransportMaps: map[string]string{"gmail.test": "gmail", "t-online.test": "gmail"},
-		Notes:         []string{"main.cf line 3: myhostname is read past: it is not modelled", "main.cf line 4: mynetworks is read past: it is not modelled"},
+		Notes:         []string{"line 3: myhostname is read past: it is not modelled", "line 4: mynetworks is read past: it is not modelled"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
