@@ -181,13 +181,10 @@ func (s *system) trace(t *testing.T, receipts []receipt) {
 			continue
 		}
 		out, err := exec.Command("./trace", append([]string{r.ReturnPath}, logs...)...).CombinedOutput()
-		rest := string(out)
 		for _, want := range []string{" p2/smtpd", "greylisted, come back later", "status=sent (250 2.0.0 Ok: queued as", "status=deferred", "status=sent (250 2.0.0 taken)"} {
-			_, after, ok := strings.Cut(rest, want)
-			if !ok {
-				t.Fatalf("%v; no %q, in this order, in\n%s", err, want, out)
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%v; no %q in\n%s", err, want, out)
 			}
-			rest = after
 		}
 		return
 	}
