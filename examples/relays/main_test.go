@@ -18,7 +18,7 @@ func TestRelays(t *testing.T) {
 	printed, stdout := io.Pipe()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := run(t.Context(), []string{"-port", "27525"}, stdin, stdout, io.Discard); err != nil {
+		if err := run(t.Context(), []string{"-port", "27525", "-http", "127.0.0.1:0"}, stdin, stdout, io.Discard); err != nil {
 			t.Error(err)
 		}
 		stdout.Close()
