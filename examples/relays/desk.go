@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,7 +37,7 @@ func (f *deskFlags) open(c *mxtest.Cluster, stdout, stderr io.Writer) (func(), e
 		if err != nil {
 			return nil, err
 		}
-		if options.VERP, err = verp.New(verp.Config{Prefix: f.prefix, Domain: f.domain, Keys: []verp.Key{{ID: 1, Secret: secret}}}); err != nil {
+		if options.VERP, err = verp.New(verp.Config{Prefix: f.prefix, Domain: f.domain, Keys: []verp.Key{{ID: 1, Secret: bytes.TrimSpace(secret)}}}); err != nil {
 			return nil, err
 		}
 	}

@@ -67,7 +67,7 @@ type view struct {
 	Title, Here string // Here is the entry of the menu
 	Domain      string
 	Live        bool // fragments are kept up to date
-	Refresh     int  // seconds after which a page without the script reloads; 0: never
+	Refresh     bool // a page without the script loads again every five seconds
 	Data        any
 }
 
@@ -104,7 +104,7 @@ func (d *Desk) fail(w http.ResponseWriter, r *http.Request, status int, problem 
 
 // overview answers with the front page.
 func (d *Desk) overview(w http.ResponseWriter, r *http.Request) {
-	d.show(w, r, "overview.html", view{Title: "Relays", Here: "/", Live: true, Refresh: 5, Data: d.snapshot()})
+	d.show(w, r, "overview.html", view{Title: "Relays", Here: "/", Live: true, Data: d.snapshot()})
 }
 
 // fragments are the parts of the overview that are kept up to date, by the id of their element.

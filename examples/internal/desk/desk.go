@@ -121,6 +121,8 @@ func (d *Desk) look() {
 	d.past.add(d.cluster)
 	if d.feed.Viewers() > 0 {
 		d.publish()
+	} else {
+		d.feed.Publish(nil) // whoever comes next has a page that is newer
 	}
 }
 

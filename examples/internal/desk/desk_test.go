@@ -369,6 +369,23 @@ func TestPast(t *testing.T) {
 	}
 }
 
+// The table of destinations is bounded; what is scripted stays in sight, and what gets much mail.
+func TestManyDestinations(t *testing.T) {
+	c, d := newDesk(t, Options{})
+	for n := range 300 {
+		c.Destination(fmt.Sprintf("d%d.test", n))
+	}
+	c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 full")
+	send(t, c, "b@app.test", "jane@busy.test", "Subject: x\n\nx\n")
+	s, _ := asJSON[snapshot](t, d, "/", nil)
+	if len(s.Destinations) != mostDestinations || s.Others != 302-mostDestinations || s.Destinations[0].Domain != "full.test" || s.Destinations[1].Domain != "busy.test" {
+		t.Errorf("got %d and %d others, first %+v", len(s.Destinations), s.Others, s.Destinations[:2])
+	}
+	if s.Destinations[1].Delivered != 1 || s.Counts.Delivered != 1 {
+		t.Errorf("got %+v, %+v", s.Destinations[1], s.Counts)
+	}
+}
+
 // What the clients are told is where the relays are.
 func TestConnect(t *testing.T) {
 	c, d := newDesk(t, Options{})

@@ -174,12 +174,8 @@ func (d *Desk) content(id string) []byte {
 	if m, ok := d.cluster.Ledger().Mail(id); ok {
 		return m.Content
 	}
-	for _, n := range d.cluster.Ledger().Notifications() {
-		if n.QueueID == id {
-			return n.Content
-		}
-	}
-	return nil
+	n, _ := d.cluster.Ledger().Notification(id)
+	return n.Content
 }
 
 // raw answers with a mail or a bounce to the octet, as text.

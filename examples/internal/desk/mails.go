@@ -117,15 +117,7 @@ func (d *Desk) mails(w http.ResponseWriter, r *http.Request) {
 	}
 	limit := q.Limit
 	q.Limit++ // one more tells whether there are more
-	found := d.cluster.Ledger().Search(q)
-	if len(found) == 0 && wait > 0 {
-		ctx, cancel := context.WithTimeout(r.Context(), wait)
-		defer cancel()
-		d.cluster.WaitFor(ctx, func(mxtest.Counts) bool { // its error says that the wait is over, as the empty list does
-			found = d.cluster.Ledger().Search(q)
-			return len(found) > 0
-		})
-	}
+	found := d.search(r.Context(), q, wait)
 	list := mailList{Mails: []mailRow{}, More: len(found) > limit, Query: map[string]string{}, Places: placeNames()}
 	for _, m := range found[:min(limit, len(found))] {
 		list.Mails = append(list.Mails, newMailRow(m))
@@ -133,7 +125,29 @@ func (d *Desk) mails(w http.ResponseWriter, r *http.Request) {
 	for name := range r.URL.Query() {
 		list.Query[name] = r.URL.Query().Get(name)
 	}
-	d.show(w, r, "mails.html", view{Title: "Mails", Here: "/mails", Refresh: 5, Data: list})
+	d.show(w, r, "mails.html", view{Title: "Mails", Here: "/mails", Refresh: true, Data: list})
+}
+
+// search looks for mails, until it finds some or has waited for so long. It looks now and then, and not at each change, of
+// which there may be thousands a second.
+func (d *Desk) search(ctx context.Context, q mxtest.Query, wait time.Duration) []mxtest.Mail {
+	deadline := time.NewTimer(wait)
+	defer deadline.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		found := d.cluster.Ledger().Search(q)
+		if len(found) > 0 || wait == 0 {
+			return found
+		}
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			return nil
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // readQuery reads what is looked for.

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type snapshot struct {
 	Counts       counts        `json:"counts"`
 	Relays       []relay       `json:"relays"`
 	Destinations []destination `json:"destinations"`
+	Others       int           `json:"others"` // destinations that are not among those
 	Done         []deed        `json:"done"`
 
 	Flow, Queues page.Plot    `json:"-"`
@@ -61,6 +63,8 @@ type places struct {
 	Bounced   int `json:"bounced"`
 	Lost      int `json:"lost"`
 }
+
+func (p places) all() int { return p.Delivered + p.Queued + p.Deferred + p.Bounced + p.Lost }
 
 // counts are the totals of the ledger.
 type counts struct {
@@ -113,6 +117,23 @@ func (d *Desk) snapshot() snapshot {
 		}
 		s.Relays = append(s.Relays, row)
 	}
+	s.Destinations, s.Others = destinations(c)
+	for _, m := range c.Ledger().Search(mxtest.Query{Limit: 8}) {
+		s.Latest = append(s.Latest, newMailRow(m))
+	}
+	s.Flow, s.Queues = d.past.plots()
+	d.mu.Lock()
+	s.Done = append([]deed{}, d.done...)
+	d.mu.Unlock()
+	return s
+}
+
+// mostDestinations bounds the table of destinations.
+const mostDestinations = 50
+
+// destinations are the rows of the table, those with a script first, then by how much mail they got; and how many are left out.
+func destinations(c *mxtest.Cluster) (rows []destination, others int) {
+	rows = []destination{}
 	for _, dest := range c.Destinations() {
 		n := c.Ledger().DestinationCounts(dest.Domain())
 		row := destination{Domain: dest.Domain(), places: places{n.Delivered, n.Queued, n.Deferred, n.Bounced, n.Lost}}
@@ -122,16 +143,23 @@ func (d *Desk) snapshot() snapshot {
 		if row.Plain = len(row.Answers) == 0; row.Plain {
 			row.Answers = []string{mxtest.Accept().String()}
 		}
-		s.Destinations = append(s.Destinations, row)
+		rows = append(rows, row)
 	}
-	for _, m := range c.Ledger().Search(mxtest.Query{Limit: 8}) {
-		s.Latest = append(s.Latest, newMailRow(m))
+	slices.SortStableFunc(rows, func(a, b destination) int {
+		switch {
+		case a.Plain && b.Plain:
+			return b.all() - a.all()
+		case a.Plain:
+			return 1
+		case b.Plain:
+			return -1
+		}
+		return 0
+	})
+	if others = len(rows) - mostDestinations; others > 0 {
+		return rows[:mostDestinations], others
 	}
-	s.Flow, s.Queues = d.past.plots()
-	d.mu.Lock()
-	s.Done = append([]deed{}, d.done...)
-	d.mu.Unlock()
-	return s
+	return rows, 0
 }
 
 // refuses says what a relay turns away, and what goes wrong with it.
