@@ -12,6 +12,7 @@ const (
 	maxDecoded    = 1 << 20 // octets that all transfer encodings together may yield
 	maxText       = 256 << 10
 	maxSubject    = 4 << 10
+	maxAddress    = 254     // octets (RFC 5321 §4.5.3.1.3, without the angle brackets)
 	maxSegments   = 8       // pieces of a notice's text about one recipient
 	maxSegment    = 4 << 10 // octets of one
 )

@@ -5,12 +5,21 @@ import (
 	"sync"
 )
 
-// matchText returns the category of the first rule that matches, and the
-// longest of its patterns that do. strict is for a notice as a whole: it leaves out the rules whose
-// words occur in set phrases.
-func matchText(text string, strict bool) (Category, string) {
+// match is what words say: the category, the words or pattern, and how far they
+// can be trusted.
+type match struct {
+	category Category
+	words    string
+	grade    grade
+	waiting  Category // of ExpiredInQueue, as in rule
+}
+
+// matchText returns what the first rule that matches says, with the longest of
+// its patterns that do. strict is for a notice as a whole: it leaves out the
+// rules whose words occur in set phrases.
+func matchText(text string, strict bool) match {
 	if text == "" {
-		return Undetermined, ""
+		return match{}
 	}
 	folded := foldText(text)
 	index := textIndex()
@@ -18,19 +27,42 @@ func matchText(text string, strict bool) (Category, string) {
 	pattern := ""
 	for i := 0; i+3 <= len(folded); i++ {
 		for _, e := range index[hash3(folded[i:])] {
-			if int(e.rule) > best || int(e.rule) == best && len(e.pattern) <= len(pattern) || strict && textRules[e.rule].loose {
+			if int(e.rule) > best || int(e.rule) == best && len(e.pattern) <= len(pattern) || strict && textRules[e.rule].grade >= loose {
 				continue
 			}
-			if strings.HasPrefix(folded[i:], e.head) && matchTail(folded[i+len(e.head):], e.tail) {
+			if strings.HasPrefix(folded[i:], e.head) && matchTail(folded[i+len(e.head):], e.tail) && !(strict && isConditional(folded[:i])) {
 				best, pattern = int(e.rule), e.pattern
 			}
 		}
 	}
-	if best == len(textRules) {
-		return Undetermined, ""
+	for _, i := range absenceRules() {
+		if i >= best {
+			break
+		}
+		if words := absence(folded, textRules[i].absent); words != "" {
+			best, pattern = i, words
+		}
 	}
-	return textRules[best].category, pattern
+	if best == len(textRules) {
+		return match{}
+	}
+	m := match{textRules[best].category, pattern, textRules[best].grade, textRules[best].waiting}
+	if m.category == HostUnknown && containsAny(folded, dnsTrouble) {
+		m.category = Network // the domain's name servers could not be asked
+	}
+	return m
 }
+
+// absenceRules lists the rules that absence belongs to.
+var absenceRules = sync.OnceValue(func() []int {
+	var out []int
+	for i, r := range textRules {
+		if r.absent != 0 {
+			out = append(out, i)
+		}
+	}
+	return out
+})
 
 // entry is a pattern in the index of textRules.
 type entry struct {

@@ -3,12 +3,14 @@ package bounce
 // The tables that tell notices from other mail. Text is matched as foldText
 // makes it.
 
-// daemons: parts of the sender of a notice.
+// daemons: parts of the sender of a notice, in lower case and without spaces,
+// '-', '_' and '.'.
 var daemons = []string{
-	"mailer-daemon", "mailer_daemon", "postmaster", "mail delivery s", "mail.delivery.system", "maildelivery",
-	"mail administrator", "mail delivery", "system administrator", "mailerdaemon", "mdaemon", "mailsystem",
-	"mail system",
-	"mail-daemon", "non-delivery", "delivery status", "no-reply@sns.amazonaws", "complaints@", "microsoftexchange",
+	"mailerdaemon", "postmaster", "maildelivery", "mailadministrator", "systemadministrator", "mdaemon", "mailsystem",
+	"maildaemon", "nondelivery", "deliverystatus", "noreply@snsamazonaws", "complaints@", "microsoftexchange", "mailrouter",
+	"smtpgateway", "smtpservice", "mailservice", "mailgateway", "bounceservice", "deliveryservice", "emailsystem",
+	"mailserver", "deliverysubsystem", "postoffice", "smtpdaemon", "uucp@", "mmdf@", "mailtransport", "mailagent", "mailmaster",
+	"interscan", "viruswall", "undeliverable", "listmaster", "smtp@", "deliveryagent", "mailfilter", "exchangeadministrator",
 }
 
 var noticeSubjects = []string{
@@ -66,28 +68,51 @@ var strongPhrases = []string{
 // answers: how the subject starts where somebody answers or forwards a notice.
 var answers = []string{"re:", "aw:", "sv:", "fw:", "fwd:", "wg:", "tr:"}
 
-// finalPhrases: the mail is given up.
+// finalPhrases: the mail is given up. They count where they are claimed: a
+// warning says when it will be (see claims).
 var finalPhrases = []string{
-	"permanent error", "permanent fatal", "permanently", "given up", "gave up", "giving up",
+	"permanent error", "permanent fatal", "permanently", "given up", "gave up", "giving up", "permanent failure",
 	"retry timeout exceeded", "returned to sender", "returned undelivered", "undeliverable mail",
-	"undelivered mail returned", "no further attempts", "not going to try again", "will not be retried",
-	"delivery failed", "delivery has failed",
-	"failure notice", "delivery failure", "has expired",
+	"undelivered mail returned", "no further attempts", "not going to try again", "not be retried", "won't be retried",
+	"delivery failed", "delivery has failed", "has failed", "not try again", "was undeliverable", "is undeliverable",
+	"failure notice", "delivery failure", "has expired", "message expired", "status notification (failure)", "have failed",
+	"will not be delivered", "could not be delivered to", "cannot be delivered", "was not delivered", "no longer be attempted",
+	"stopped trying", "unable to deliver", "not be able to deliver",
 }
 
-// delayPhrases: the mail is still under way.
+// givenUpPhrases leave no doubt of it, even where a notice also says how long it
+// was tried.
+var givenUpPhrases = []string{
+	"permanent fatal errors", "retry timeout exceeded", "i've given up", "have given up", "has given up", "given up trying", "gave up",
+	"giving up", "not going to try again", "will not be retried", "no further attempts", "no further delivery attempts", "will not try again",
+	"has expired", "message expired", "notification (failure)", "i'm not going to try", "final delivery failure", "delivery failed permanently",
+	"this is a permanent error", "permanently rejected", "stopped trying", "delivery time expired", "undelivered mail returned to sender",
+}
+
+// delayPhrases: the mail is still under way. Those of warnings are told in no
+// other notice, and win over finalPhrases.
+var warningPhrases = []string{
+	"this is a warning", "this is only a warning", "this is just a warning", "is a warning message", "warning message only", "do not need to resend",
+	"don't need to resend", "need not resend", "no need to resend", "not need to send it again", "don't resend", "do not resend",
+	"will be retried", "still being retried", "being retried", "attempts will continue", "attempts to deliver the message will continue",
+	"will continue to attempt", "will continue trying", "will continue to try", "will continue delivery", "continue to try",
+	"continue trying", "will keep trying", "keep on trying", "still trying", "will retry", "retries will", "continue to be attempted",
+	"continue to retry", "continues to try", "will attempt to deliver", "will try to deliver", "trying to deliver it for",
+	"warning: could not send", "could not send message for past", "could not be sent for", "message still undelivered",
+	"no action is required", "no action is needed", "no action required", "not required to take any action", "not need to take any action",
+	"don't need to do anything", "do not need to do anything", "notification (delay)", "(delay)", "delivery delayed", "delivery is delayed",
+	"delivery has been delayed", "delivery of your message has been delayed", "delayed delivery", "subject: delayed", "has not yet been delivered",
+	"not yet been delivered", "not yet delivered", "not been delivered yet", "hasn't been delivered yet", "has been temporarily delayed",
+	"delivery is being retried", "remains in the queue", "still in the queue", "still in queue", "is in the queue for retry", "queued for later",
+	"queued for retry", "again later automatically", "will be tried again", "will be attempted again", "will be resent", "will be reattempted",
+	"weiterhin versucht", "versucht weiterhin", "wird weiterhin", "continuera à", "seguirá intentando", "se seguirá", "verzögert", "retardée", "retrasad",
+	"message is delayed", "mail is delayed", "mail delayed", "message delayed", "delayed mail", "has been delayed", "delivery attempts continue",
+	"delivery of the message has been delayed", "temporarily undeliverable", "temporary delivery problem", "temporary delivery failure",
+}
+
 var delayPhrases = []string{
-	"this is a warning", "warning message only", "do not need to resend", "don't need to resend",
-	"need not resend", "no need to resend", "will be retried", "still being retried",
-	"delivery attempts will continue", "will continue to attempt", "will continue trying", "continue to try",
-	"continue trying", "will keep trying", "still trying", "will try again", "will try to deliver", "will retry",
-	"retry for", "retries will",
-	"delivery is delayed", "delivery delayed", "delivery has been delayed", "has been delayed", "is delayed",
-	"delayed mail", "message delayed", "was delayed", "(delay)", "could not send message for past",
-	"could not be sent for", "has not yet been delivered", "not yet been delivered", "not yet delivered",
-	"not been delivered yet", "no action is required", "no action is needed", "transient error", "had transient",
-	"temporarily deferred", "delivery deferred", "attempts to deliver the message will continue",
-	"delivery attempts continue", "warning: message", "warning: could not send", "verzögert", "retardée",
+	"is delayed", "was delayed", "transient error", "had transient", "temporarily deferred", "delivery deferred", "retry for",
+	"will try again", "warning: message", "temporary error", "temporary failure", "transient failure", "try again later",
 }
 
 // deliveredPhrases: the mail has arrived.
@@ -99,14 +124,69 @@ var deliveredPhrases = []string{
 // autoReplySubjects start, or with a null return path are part of, the subject
 // of an automatic reply.
 var autoReplySubjects = []string{
-	"out of office", "out of the office", "out-of-office", "automatic reply", "automated reply", "auto reply", "autoreply",
-	"auto-reply", "auto response", "autoresponse", "automatische antwort", "réponse automatique", "respuesta automática",
-	"risposta automatica", "resposta automática", "自動応答", "自動返信", "автоответ", "自动回复", "auto:",
+	"out of office", "out of the office", "out-of-office", "automatic reply", "automated reply", "automatic response",
+	"automated response", "auto reply", "autoreply", "auto-reply", "auto response", "autoresponse", "auto-response", "automatically generated reply",
+	"automatische antwort", "abwesenheitsnotiz", "abwesenheitsmeldung", "abwesenheitsnachricht", "automatische abwesenheit",
+	"réponse automatique", "reponse automatique", "absence du bureau", "message d'absence", "absent du bureau",
+	"respuesta automática", "respuesta automatica", "fuera de la oficina", "fuera de oficina", "ausente de la oficina",
+	"risposta automatica", "fuori sede", "fuori ufficio", "resposta automática", "resposta automatica", "fora do escritório",
+	"ausência temporária", "automatisch antwoord", "automatische antwoord", "afwezigheidsbericht", "afwezig:", "niet op kantoor",
+	"autosvar", "automatiskt svar", "automatisk svar", "frånvaro", "fravær", "ikke til stede", "automaattinen vastaus", "poissa:",
+	"automatyczna odpowiedź", "odpowiedź automatyczna", "autoodpowiedź", "poza biurem", "automatická odpověď", "mimo kancelář",
+	"automatická odpoveď", "automatikus válasz", "házon kívül", "răspuns automat", "raspuns automat", "otomatik yanıt", "ofis dışında",
+	"αυτόματη απάντηση", "автоответ", "автоматический ответ", "автоматична відповідь", "не в офисе", "автоматичен отговор",
+	"自動応答", "自動返信", "不在通知", "不在のお知らせ", "自动回复", "自動回覆", "自动答复", "外出", "자동 회신", "부재중", "자동 응답",
+	"תשובה אוטומטית", "رد تلقائي", "trả lời tự động", "balasan otomatis", "ตอบกลับอัตโนมัติ", "automaatvastus", "automātiska atbilde",
+	"automatinis atsakymas", "samodejni odgovor", "automatski odgovor", "auto:",
 }
 
 // absenceSubjects are less exact: they count only with a null return path, or
 // where another field tells that a program wrote the message.
-var absenceSubjects = []string{"abwesenheit", "vacation", "on leave", "absence", "on holiday", "away from"}
+var absenceSubjects = []string{
+	"abwesenheit", "vacation", "on leave", "absence", "on holiday", "away from", "urlaub", "vacances", "vacaciones", "ferie", "férias",
+	"vakantie", "semester", "lomalla", "urlop", "dovolen", "szabadság", "отпуск", "отсутств", "休暇", "休假", "휴가", "ausente", "assente",
+	"annual leave", "maternity leave", "parental leave", "currently away", "i am away", "not in the office", "away until", "back on",
+}
 
 // humans: local parts that a notice names as whom to ask.
 var humans = []string{"postmaster", "mailer-daemon", "mailer_daemon", "abuse", "support", "help", "helpdesk", "webmaster", "hostmaster", "admin", "noc", "security", "root", "mailer-daemon.", "info"}
+
+// dnsTrouble: the DNS did not answer, or not with what can be understood, so
+// that nothing is known about the domain.
+var dnsTrouble = []string{
+	"try again", "try_again", "again later", "servfail", "server failure", "server failed", "malformed", "unexpected name server",
+	"temporar", "transient", "timed out", "timeout", "time out", "no answer", "not respond", "no response", "refused by name",
+	"dns failure", "format error", "formerr", "lame", "non-recoverable", "eai_again", "dnssec", "query refused", "query failed",
+	"unreachable", "soft error", "soft failure", "hostlookup deferred",
+}
+
+// footers start what mail gateways and companies append to a notice, by their
+// first word.
+var footers = map[string][]string{
+	"this": {
+		"this e-mail has been scanned", "this email has been scanned", "this message has been scanned", "this mail has been scanned",
+		"this message was scanned", "this email was scanned", "this e-mail and any", "this email and any", "this message and any",
+		"this communication is", "this e-mail may contain", "this email may contain", "this message may contain",
+	},
+	"the":             {"the information contained in this", "the information in this"},
+	"scanned":         {"scanned by", "scanned for"},
+	"mail":            {"mail scanned by"},
+	"virus-free":      {""},
+	"virus-free.":     {""},
+	"confidentiality": {""},
+	"disclaimer":      {""},
+	"disclaimer:":     {""},
+	"checked":         {"checked by avg"},
+	"powered":         {"powered by"},
+	"protected":       {"protected by"},
+	"we":              {"we scan "},
+	"all":             {"all mail is scanned", "all emails are scanned"},
+	"no":              {"no virus found", "no virus was found", "no viruses"},
+	"outgoing":        {"outgoing mail is certified"},
+	"get":             {"get your free"},
+	"sent":            {"sent from my"},
+	"please":          {"please consider the environment"},
+	"copyright":       {""},
+	"diese":           {"diese e-mail wurde", "diese nachricht wurde"},
+	"ce":              {"ce message a été vérifié"},
+}

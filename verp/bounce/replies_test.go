@@ -45,7 +45,7 @@ func TestReplies(t *testing.T) {
 		{"553 5.1.8 Sender address rejected: Domain not found", Policy},
 		{"550 5.1.0 Sender rejected", Policy},
 		{"550 5.1.1 Recipient address rejected: User unknown in virtual mailbox table", MailboxUnknown},
-		{"450 4.1.1 Recipient address rejected: unverified address", MailboxUnknown},
+		{"450 4.1.1 Recipient address rejected: unverified address", System},
 		{"550 5.1.2 Recipient address rejected: Domain not found", HostUnknown},
 		{"554 5.7.1 Recipient address rejected: Access denied", Policy},
 		{"550-Mailbox unknown. Either there is no mailbox associated with this name 550 5.1.1 User unknown", MailboxUnknown},

@@ -9,6 +9,10 @@ const (
 	// AutoReply: a vacation notice or another reply written by a program. The
 	// mail was delivered, or at least not refused.
 	AutoReply
+	// Unsubscribe: the reader's mail program has followed the mailto: link of
+	// the List-Unsubscribe field (RFC 2369 §3.2) by itself, as Apple's does. The
+	// only Recipient is who wants no more mail.
+	Unsubscribe
 	// Complaint: a feedback report of somebody who called the mail spam. A
 	// report whose FeedbackType is not-spam is NotABounce.
 	Complaint
@@ -24,7 +28,7 @@ const (
 	Failed
 )
 
-var kindNames = [...]string{"not a bounce", "auto-reply", "complaint", "expanded", "relayed", "delivered", "delayed", "failed"}
+var kindNames = [...]string{"not a bounce", "auto-reply", "unsubscribe", "complaint", "expanded", "relayed", "delivered", "delayed", "failed"}
 
 // String returns the kind in words.
 func (k Kind) String() string {

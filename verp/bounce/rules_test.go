@@ -9,9 +9,8 @@ import (
 // reached by the index and by folded text.
 func TestRules(t *testing.T) {
 	for _, r := range textRules {
-		got, pattern := matchText(r.example, false)
-		if got != r.category {
-			t.Errorf("%q is %v by %q, want %v", r.example, got, pattern, r.category)
+		if got := matchText(r.example, false); got.category != r.category {
+			t.Errorf("%q is %v by %q, want %v", r.example, got.category, got.words, r.category)
 		}
 		for _, p := range r.patterns {
 			head, _, _ := strings.Cut(p, "*")
