@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -50,6 +51,37 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	return limited, nil
+}
+
+// each accepts connections until Close, serves each in a goroutine of its own, and
+// waits for them.
+func (l *limitedListener) each(serve func(net.Conn)) error {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer l.Close()
+	for pause := time.Millisecond; ; {
+		c, err := l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			if pause > time.Second {
+				return err
+			}
+			select { // out of descriptors, perhaps: wait for some to be closed
+			case <-time.After(pause):
+			case <-l.done:
+				return nil
+			}
+			pause *= 2
+			continue
+		}
+		pause = time.Millisecond
+		conns.Go(func() {
+			defer c.Close()
+			serve(c)
+		})
+	}
 }
 
 // Close stops accepting.

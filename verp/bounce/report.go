@@ -118,6 +118,10 @@ type Recipient struct {
 	Evidence string
 }
 
+// Hard reports whether further mail to the address is pointless: this mail has
+// failed, and its Category is Hard.
+func (r Recipient) Hard() bool { return r.Action == actionFailed && r.Category.Hard() }
+
 // Category is why a mail was not delivered.
 type Category uint8
 
@@ -183,5 +187,7 @@ func (c Category) String() string {
 }
 
 // Hard reports whether the mailbox or its host does not exist or has moved, so
-// that further mail to the address is pointless.
+// that further mail to the address is pointless. Parse gives such a category only
+// to what has failed: a temporary refusal of an address is System, or Network
+// where the DNS did not know the host.
 func (c Category) Hard() bool { return c == MailboxUnknown || c == HostUnknown || c == Moved }

@@ -121,7 +121,7 @@ configure_courier() {
   echo 5s >"$1/etc/courier/warntime"
   echo 3s >"$1/etc/courier/retryalpha"
   cat >"$1/mta.sh" <<'SH'
-mkdir -p /run/courier && chown courier:courier /run/courier
+mkdir -p /run/courier /var/lib/courier/sts && chown courier:courier /run/courier /var/lib/courier/sts
 /usr/lib/courier/courierctl.start
 sleep 2
 SH
