@@ -159,7 +159,7 @@ dsn() { # case sender recipient…
   { sleep 1; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
     for to; do printf "RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;orig-%s\n" "$to" "$to"; done
     printf "DATA\n"; mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; }; printf ".\nQUIT\n"
-  } | $BS || true
+  } | sed "s/\$/\r/" | $BS || true
 }
 flush() { :; }
 for c in unknown bare full disabled policy content listed; do send $c return@app.test $c@dest.test; done
