@@ -11,7 +11,7 @@ import (
 // lists the words they are made of.
 
 // class says what parts a word can have in such a sentence.
-type class uint16
+type class uint32
 
 const (
 	mailboxNoun  class = 1 << iota
@@ -21,11 +21,13 @@ const (
 	present            // exist, found, valid: to be negated
 	current            // the same, but only before its noun: "not an active user"
 	missing            // unknown, invalid: negated already
+	gone               // deleted, closed: with "has been" before it
 	senderWord         // what stands near it is the sender's
 	permission         // "not found in the whitelist" is about the sender
 	hedge              // the clause claims nothing
 	quantityWord       // "no mailbox space" is not about the mailbox
 	filler             // says nothing
+	passive            // been, is
 )
 
 var wordClasses = map[class]string{
@@ -39,7 +41,8 @@ var wordClasses = map[class]string{
 		"listed locate located identified resolve resolved defined deliverable verified",
 	current: "active current have",
 	missing: "unknown nonexistent non-existent nonexistant non-existant nonexisting non-existing inexistent invalid undefined " +
-		"unrecognized unrecognised unexistent unregistered unbekannt inconnu desconocido sconosciuto inexistante bad",
+		"unrecognized unrecognised unexistent unregistered unbekannt inconnu desconocido sconosciuto inexistante bad illegal",
+	gone: "deleted removed closed terminated discontinued cancelled canceled purged erased",
 	senderWord: "sender sender's senders from helo ehlo client ip reverse sending return reply envelope ptr spf dkim " +
 		"originating originator source greeting rdns proxy certificate submitter relay relays your",
 	permission: "whitelist allowlist allowed contacts permitted authorized spf blacklist",
@@ -48,19 +51,34 @@ var wordClasses = map[class]string{
 		"option header headers syntax record records format",
 	filler: "the a an this that these of at in on to for by with our any such name names local e-mail email mail currently " +
 		"here there longer virtual final destination delivery domain's user's recipient's system and it you or been be " +
-		"is was are has does do did could can sms remote intended box new",
+		"is was are has does do did could can sms remote intended box new or",
+	passive: "been is was are were",
 }
 
-// wordTable is wordClasses by word.
-var wordTable = sync.OnceValue(func() map[string]class {
-	table := make(map[string]class)
+// wordTable is wordClasses by word. Most words have no class: lengths tells by
+// the first octet which lengths any have.
+type wordTable struct {
+	classes map[string]class
+	lengths [256]uint32
+}
+
+var theWords = sync.OnceValue(func() *wordTable {
+	t := &wordTable{classes: make(map[string]class)}
 	for c, words := range wordClasses {
 		for w := range strings.FieldsSeq(words) {
-			table[w] |= c
+			t.classes[w] |= c
+			t.lengths[w[0]] |= 1 << len(w)
 		}
 	}
-	return table
+	return t
 })
+
+func (t *wordTable) class(w string) class {
+	if len(w) > 31 || t.lengths[w[0]]&(1<<len(w)) == 0 {
+		return 0
+	}
+	return t.classes[w]
+}
 
 const (
 	maxWords = 300 // words of a text that are looked at
@@ -129,7 +147,7 @@ func deniedBehind(words []word, noun class) int {
 			return 0
 		}
 		switch c := words[j].class; {
-		case c&missing != 0 && !denied:
+		case c&missing != 0 && !denied, c&gone != 0 && !denied && words[j-1].class&passive != 0:
 			return j
 		case c&present != 0:
 			if denied && !hasClass(words[j+1:min(len(words), j+5)], permission) {
@@ -168,7 +186,7 @@ func hasClass(words []word, c class) bool {
 // splitWords splits folded text at spaces, underscores and slashes, and marks
 // the ends of clauses.
 func splitWords(words []word, folded string) []word {
-	table := wordTable()
+	table := theWords()
 	for pos := 0; pos < len(folded) && len(words) < maxWords; {
 		end := pos
 		for end < len(folded) && strings.IndexByte(" _/", folded[end]) < 0 {
@@ -176,16 +194,13 @@ func splitWords(words []word, folded string) []word {
 		}
 		start, stop := pos, end
 		pos = end + 1
-		for start < stop && strings.IndexByte(`"'(<[{*#-`, folded[start]) >= 0 {
+		for start < stop && !isWordByte(folded[start]) {
 			start++
 		}
 		ends := false
-		for stop > start && strings.IndexByte(`"')>]}.,;:!?*-`, folded[stop-1]) >= 0 {
+		for stop > start && !isWordByte(folded[stop-1]) {
 			stop--
 			ends = ends || strings.IndexByte(".,;:!?", folded[stop]) >= 0
-		}
-		if c := table[folded[start:stop]]; c&mailboxNoun != 0 && stop < len(folded) && folded[stop] == ':' {
-			ends = false // user: unknown
 		}
 		if start == stop {
 			if ends && len(words) > 0 {
@@ -193,7 +208,11 @@ func splitWords(words []word, folded string) []word {
 			}
 			continue
 		}
-		words = append(words, word{table[folded[start:stop]], start, stop, ends})
+		c := table.class(folded[start:stop])
+		if c&mailboxNoun != 0 && stop < len(folded) && folded[stop] == ':' {
+			ends = false // user: unknown
+		}
+		words = append(words, word{c, start, stop, ends})
 	}
 	return words
 }

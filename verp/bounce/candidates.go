@@ -9,6 +9,7 @@ type candidate struct {
 	exact             bool        // a line names it together with the answer
 	lead              string      // what precedes the address where the line is about it
 	segments          []string    // the lines after it, up to another candidate
+	at                int         // where its first line starts
 }
 
 // stage returns the SMTP command that the notice names for this recipient.
@@ -146,6 +147,10 @@ func scanCandidates(text string) []*candidate {
 	before, heading := "", ""
 	for pos := 0; pos < len(text); {
 		l, next := line(text, pos)
+		if len(s.all) > 0 && isOriginalMark(l) {
+			s.end(pos)
+			break
+		}
 		found := mentionsIn(l, before, heading)
 		for i, m := range found {
 			if m.kind != mentionNone {
@@ -159,6 +164,14 @@ func scanCandidates(text string) []*candidate {
 	}
 	s.end(len(text))
 	return s.all
+}
+
+// isOriginalMark reports whether a line announces the original mail.
+func isOriginalMark(l string) bool {
+	if len(l) >= 120 || !strings.Contains(l, "essage") && !strings.Contains(l, "ESSAGE") && !strings.Contains(l, "follow") && !strings.Contains(l, "elow this") {
+		return false
+	}
+	return strings.IndexByte(l, '@') < 0 && containsAny(strings.ToLower(l), originalMarks) && findCode(l) == 0
 }
 
 type scanner struct {
@@ -188,7 +201,7 @@ func (s *scanner) add(m mention, pos, before int, listed bool) {
 		if len(s.all) >= maxRecipients {
 			return
 		}
-		c = &candidate{address: m.address}
+		c = &candidate{address: m.address, at: pos}
 		s.index[key] = c
 		s.all = append(s.all, c)
 	}
@@ -215,7 +228,7 @@ func (s *scanner) add(m mention, pos, before int, listed bool) {
 		s.end(pos)
 		s.current, s.from = []*candidate{c}, from
 	}
-	if stageOf(c.lead) == "" {
+	if c.lead == "" || strings.Contains(m.lead, "rcpt") {
 		c.lead = m.lead
 	}
 }
@@ -232,14 +245,13 @@ func (s *scanner) expand(c *candidate) {
 
 func sameAddress(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 
-// recipient turns a candidate into a Recipient. alone: the notice is about no
-// other, so that all its text may tell about this one.
+// recipient turns a candidate into a Recipient. text is what the notice says of
+// all recipients; alone: it is about no other, so that this is all its text.
 func (c *candidate) recipient(text, action string, alone bool) Recipient {
 	r := Recipient{Address: c.address, Original: c.original, Action: action}
 	r.Diagnostic = explanation(c.segments, false)
-	f := facts{stage: c.stage()}
+	f := facts{stage: c.stage(), context: text}
 	if alone {
-		f.context = text
 		if findCode(r.Diagnostic) == 0 {
 			r.Code = findCode(text)
 		}
@@ -259,6 +271,9 @@ func (c *candidate) recipient(text, action string, alone bool) Recipient {
 // replies: behind the first paragraph, only a reply does.
 func explanation(segments []string, replies bool) string {
 	var b strings.Builder
+	if replies := remoteReplies(segments); replies != "" {
+		return replies
+	}
 	first := true
 	enough := 0 // what explains a little, where nothing better follows
 	for _, s := range segments {
@@ -266,7 +281,7 @@ func explanation(segments []string, replies bool) string {
 			p = strings.Join(strings.Fields(p), " ")
 			isReply := findCode(p) != 0 || findStatus(p) != ""
 			if p == "" || replies && !first && !isReply {
-				first = first && p == ""
+				first = false
 				continue
 			}
 			if b.Len() > 0 {
@@ -288,6 +303,29 @@ func explanation(segments []string, replies bool) string {
 	}
 	if enough > 0 {
 		return b.String()[:enough]
+	}
+	return b.String()
+}
+
+// remoteReplies returns what a transcript shows of the other side's refusal, in
+// lines that start with "<<<". What Sendmail adds below is its own view: "User
+// unknown" for whatever is refused at RCPT.
+func remoteReplies(segments []string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		for pos := strings.Index(s, "<<< "); pos >= 0 && pos < len(s); {
+			l, next := line(s, pos)
+			reply, ok := strings.CutPrefix(strings.TrimSpace(l), "<<< ")
+			if ok && findCode(reply[:min(len(reply), 4)]) != 0 && b.Len() < maxDiagnostic {
+				if b.Len() > 0 {
+					b.WriteByte(' ')
+				}
+				b.WriteString(reply)
+			} else if b.Len() > 0 {
+				return b.String()
+			}
+			pos = next
+		}
 	}
 	return b.String()
 }

@@ -115,6 +115,9 @@ func betterStatus(own, quoted string) string {
 // others note it.
 func stageOf(text string) string {
 	t := strings.ToUpper(text)
+	if !containsAny(t, stageWords) {
+		return ""
+	}
 	if strings.Contains(t, ">>> DATA") && strings.Contains(t, "... USER UNKNOWN") {
 		// Sendmail pipelines: what it shows below DATA answers RCPT, and this is
 		// what it says itself of a 550 there.
@@ -122,8 +125,9 @@ func stageOf(text string) string {
 	}
 	for _, s := range [...]struct{ words, stage string }{
 		{"END OF DATA", "DATA"}, {"DATA COMMAND", "DATA"}, {">>> DATA", "DATA"}, {"IN:  DATA", "DATA"}, {"IN: DATA", "DATA"}, {"SMTP COMMAND\nDATA", "DATA"}, {"[DATA]", "DATA"}, {"AFTER DATA", "DATA"}, {"TEXT COMMAND", "DATA"},
-		{"RCPT TO", "RCPT"}, {"[RCPT_TO]", "RCPT"}, {"RCPT COMMAND", "RCPT"},
-		{"MAIL FROM", "MAIL"}, {"[MAIL_FROM]", "MAIL"}, {"MAIL COMMAND", "MAIL"},
+		{"AFTER I SENT THE MESSAGE", "DATA"},
+		{"RCPT TO", "RCPT"}, {"[RCPT_TO]", "RCPT"}, {"RCPT COMMAND", "RCPT"}, {"NOT LIKE RECIPIENT", "RCPT"}, {"REJECTED RECIPIENT", "RCPT"}, {"[RCPT]", "RCPT"},
+		{"MAIL FROM", "MAIL"}, {"[MAIL_FROM]", "MAIL"}, {"MAIL COMMAND", "MAIL"}, {"NOT LIKE SENDER", "MAIL"},
 	} {
 		if strings.Contains(t, s.words) {
 			return s.stage
@@ -131,6 +135,9 @@ func stageOf(text string) string {
 	}
 	return ""
 }
+
+// stageWords: one of them is in whatever stageOf looks for.
+var stageWords = []string{"DATA", "RCPT", "MAIL", "TEXT COMMAND", "NOT LIKE", "REJECTED RECIPIENT", "I SENT THE MESSAGE"}
 
 // bounded cuts a diagnostic to its limit, at a character's end.
 func bounded(s string) string {

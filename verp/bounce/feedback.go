@@ -54,7 +54,7 @@ func (m *message) unlabelledComplaint(r *Report) bool {
 // of the enclosed mail, as Outlook.com does.
 func (m *message) complainant() string {
 	for _, p := range m.parts {
-		if isEnclosed(p.typ) {
+		if isEnclosed(p.typ) && strings.Contains(p.body, "HmXmr") {
 			if v := enclosedHeader(p.body).get("X-HmXmrOriginalRecipient"); v != "" {
 				return v
 			}

@@ -84,6 +84,37 @@ var textIndex = sync.OnceValue(func() *[1 << 12][]entry {
 	return &index
 })
 
+// phraseIndex finds the phrases of several lists in one pass.
+type phraseIndex [1 << 12][]indexed
+
+type indexed struct {
+	phrase string
+	list   int
+}
+
+// newPhraseIndex indexes lists of phrases of at least three octets.
+func newPhraseIndex(lists ...[]string) *phraseIndex {
+	var x phraseIndex
+	for i, list := range lists {
+		for _, p := range list {
+			h := hash3(p)
+			x[h] = append(x[h], indexed{p, i})
+		}
+	}
+	return &x
+}
+
+// each calls found with the list and position of each phrase in folded text.
+func (x *phraseIndex) each(folded string, found func(list, pos int)) {
+	for i := 0; i+3 <= len(folded); i++ {
+		for _, e := range x[hash3(folded[i:])] {
+			if strings.HasPrefix(folded[i:], e.phrase) {
+				found(e.list, i)
+			}
+		}
+	}
+}
+
 // hash3 hashes the first three octets of s.
 func hash3(s string) uint32 {
 	return (uint32(s[0])*0x9E5 ^ uint32(s[1])*0x61 ^ uint32(s[2])*0x1F3) & (1<<12 - 1)

@@ -73,8 +73,14 @@ func isListSeparator(s string) bool {
 	return false
 }
 
-// leadOf strips what only surrounds an address.
-func leadOf(s string) string { return strings.ToLower(strings.Trim(s, " \t<\"'*>-.:[(|")) }
+// leadOf strips what only surrounds an address, the number of a list included.
+func leadOf(s string) string {
+	lead := strings.Trim(s, " \t<\"'*>-.:[(|#=+•·")
+	if strings.Trim(lead, "0123456789") == "" {
+		return ""
+	}
+	return strings.ToLower(lead)
+}
 
 // isLink reports whether the text before an address makes it part of a link.
 func isLink(before string) bool {
@@ -92,11 +98,15 @@ func (m *mention) classify(l string, start int, before, heading string) {
 	if m.lead == "" {
 		m.bare = true
 		m.exact = findCode(l[m.tail:]) != 0 || findStatus(l[m.tail:]) != ""
+		if m.exact {
+			m.kind = mentionAbout
+			return
+		}
 		switch continued := continues(before, l); {
 		case continued && m.tail == len(l) && !isSenderLabel(leadOf(before)) && !isContact(leadOf(before)): // alone in its line
 			m.kind, m.lead = mentionAbout, ""
 			return
-		case continued && !m.exact:
+		case continued:
 			m.joined, m.bare = true, false
 			m.lead = leadOf(before)
 			colon = strings.HasSuffix(strings.TrimRight(before, " "), ":")
@@ -115,7 +125,7 @@ func (m *mention) classify(l string, start int, before, heading string) {
 	case isSenderLabel(m.lead):
 	case startsWithAny(strings.TrimLeft(rest, ".- "), aboutTails) && !endsWithAny(m.lead, conditions):
 		m.kind, m.tail = mentionAbout, 0
-		if isHumanAddress(m.address) && m.lead != "to" {
+		if isHumanAddress(m.address) && !endsWithAny(m.lead, aboutLeads) {
 			m.kind = mentionNone
 		}
 	case isContact(m.lead):
@@ -164,15 +174,21 @@ func isSenderLabel(lead string) bool {
 	return len(lead) < 80 && endsWithAny(lead, senderLabels) && !strings.HasSuffix(lead, "expanded from")
 }
 
-// contactWords ask the reader to do something with the address that follows.
-var contactWords = newPhrases(
-	"contact", "ask", "try", "call", "visit", "see", "write to", "write", "reply to", "report", "complain", "forward",
-	"please mail", "please email", "please e-mail", "please use", "use", "please send", "send mail to", "send email to",
-	"send an email to", "send an e-mail to", "send a message to", "send e-mail to", "send it to", "email us", "e-mail us",
-	"write us", "reach us", "mail us", "use instead", "instead use", "questions to", "questions, email", "help from",
-	"assistance from", "administrator at", "postmaster at", "webmaster at", "feedback to", "notify", "inform", "kontakt",
-	"wenden sie sich an", "contactez", "contacte", "contattare", "or", "and", "email", "e-mail", "new address is",
-	"address has changed to", "has moved to", "at",
+// contactWords ask the reader to turn to the address that follows, perhaps a few
+// words later: "contact the postmaster at". nearWords do where it follows at once.
+var (
+	contactWords = newPhrases(
+		"contact", "ask", "call", "visit", "write to", "write", "reply to", "report to", "complain to", "forward to", "please mail",
+		"please email", "please e-mail", "please send", "send mail to", "send email to", "send an email to", "send an e-mail to",
+		"send a message to", "send e-mail to", "email us", "e-mail us", "write us", "reach us", "mail us", "questions to", "help from",
+		"assistance from", "feedback to", "notify", "inform", "kontakt", "kontaktieren", "wenden sie sich an", "contactez", "contacte",
+		"contattare", "neem contact op met",
+	)
+	nearWords = newPhrases(
+		"try", "see", "use", "or", "and", "email", "e-mail", "at", "it to", "this to", "postmaster at", "webmaster at", "administrator at",
+		"new address is", "address has changed to", "has moved to", "forward it to", "report this to", "report it to", "mailto",
+		"instead to", "directly to", "abuse to", "spam to", "help to", "info to", "from", "by",
+	)
 )
 
 // isContact reports whether the sentence that leads to an address ends with an
@@ -185,13 +201,17 @@ func isContact(lead string) bool {
 	if i := strings.LastIndex(lead, ", "); i >= 0 {
 		last = lead[i+2:]
 	}
-	words := strings.Fields(last)
-	words = words[max(0, len(words)-6):]
-	for i := range words {
-		for n := 1; n <= maxPhrase && i+n <= len(words); n++ {
-			// Only a few words may stand between: "contact the postmaster at".
-			w := strings.Join(words[i:i+n], " ")
-			if contactWords.has(w) && (i+n == len(words) || len(w) > 3 && len(words)-i-n <= 4 && !containsAny(last, failedTo)) {
+	var ends, starts [6]int // of the last words, from the last one on
+	n := 0
+	for end := len(last); n < len(ends) && end > 0; n++ {
+		start := strings.LastIndexByte(last[:end], ' ') + 1
+		starts[n], ends[n] = start, end
+		end = start - 1
+	}
+	for i := range n { // the phrase starts with word i, and ends with word j
+		for j := i; j >= 0 && j > i-maxPhrase; j-- {
+			switch w := last[starts[i]:ends[j]]; {
+			case contactWords.has(w) && (j == 0 || !containsAny(last, failedTo)), j == 0 && nearWords.has(w):
 				return true
 			}
 		}
@@ -223,7 +243,9 @@ var aboutLeads = newPhrases(
 	"delivery for", "mail for", "message for", "delivery attempt to", "following recipient(s", "following address(es",
 	"message addressed to", "relay to", "to user", "to recipient", "an", "nachricht an", "mensaje a", "message à", "messaggio a",
 	"mensagem para", "account", "the address", "email address", "e-mail address", "to the following address", "local user", "for",
-	"an empfänger", "addresses", "following", "response from", "reply from mailbox",
+	"an empfänger", "addresses", "following", "response from", "reply from mailbox", "connect to", "remis à", "délivré à", "distribué à",
+	"envoyé à", "adressé à", "destiné à", "entregar a", "entregado a", "enviado a", "consegnato a", "inviato a", "entregue a", "enviada para",
+	"entregue para", "zugestellt an", "bezorgd aan", "levereras till", "do adresata", "rejected for", "failed for", "failure for", "with", "rcpt",
 )
 
 // passiveLeads end in "by", but what follows is the recipient.
@@ -258,6 +280,9 @@ func newPhrases(list ...string) phrases {
 }
 
 func (p phrases) has(s string) bool {
+	if len(s) > 40 {
+		return false
+	}
 	_, ok := p[s]
 	return ok
 }

@@ -3,6 +3,7 @@ package bounce
 import (
 	"bytes"
 	"strings"
+	"sync"
 )
 
 // notice fills r from a report that is no DSN, or from a DSN without a usable
@@ -28,9 +29,17 @@ func (m *message) notice(r *Report) bool {
 	action := noticeAction(m.header.decoded("Subject"), text)
 	all := scanCandidates(text)
 	found := m.noticeRecipients(all, r)
-	about := len(keep(all, func(c *candidate) bool { return c.kind == mentionAbout }))
+	about := keep(all, func(c *candidate) bool { return c.kind == mentionAbout })
+	alone := len(found) == 1 && len(about) <= 1
+	context := text // what is said of all of them
+	if !alone {
+		context = ""
+		if len(about) > 0 {
+			context = text[:about[0].at]
+		}
+	}
 	for _, f := range found {
-		r.Recipients = append(r.Recipients, f.recipient(text, action, len(found) == 1 && about <= 1))
+		r.Recipients = append(r.Recipients, f.recipient(context, action, alone))
 	}
 	r.Kind = kindOf(action)
 	return len(found) > 0 || m.fromDaemon() || m.hasStatus()
@@ -214,21 +223,27 @@ func (m *message) isNotice(text string) bool {
 	}
 	daemon := m.fromDaemon()
 	head := text[:min(len(text), 8<<10)]
-	if !daemon && startsWithAny(subject, answers) && !isTranscript(head) {
+	transcript := isTranscript(head)
+	if !daemon && startsWithAny(subject, answers) && !transcript {
 		return false // somebody asks about a notice
 	}
 	folded := foldText(head)
-	if containsAny(folded, strongPhrases) {
+	var said [noticeLists]bool
+	noticeIndex().each(folded, func(list, _ int) { said[list] = true })
+	if said[listStrong] {
 		return true
 	}
 	signs := 0
 	if daemon {
 		signs++
 	}
+	if transcript {
+		signs++
+	}
 	if containsAny(subject, noticeSubjects) {
 		signs++
 	}
-	if containsAny(folded, noticePhrases) {
+	if said[listNotice] {
 		signs++
 	}
 	if signs == 1 && daemon {
@@ -253,8 +268,7 @@ func (m *message) hasStatus() bool {
 // isTranscript reports whether a text shows a command and a reply that refuses,
 // and is no answer that quotes them.
 func isTranscript(text string) bool {
-	folded := foldText(text)
-	return strings.Contains(folded, "rcpt to") && findCode(text) != 0 && !strings.HasPrefix(text, "> ") && !strings.Contains(text, "\n> ")
+	return indexFold(text, "rcpt to") >= 0 && findCode(text) != 0 && !strings.HasPrefix(text, "> ") && !strings.Contains(text, "\n> ")
 }
 
 // fromDaemon reports whether a mail system sent the message.
@@ -289,38 +303,47 @@ func withoutMarks(s string) string {
 // is about a failure.
 func noticeAction(subject, text string) string {
 	folded := foldText("subject: " + subject + "\n" + text[:min(len(text), 8<<10)])
+	var claimed [actionLists]bool
+	actionIndex().each(folded, func(list, pos int) {
+		claimed[list] = claimed[list] || !isConditional(folded[:pos])
+	})
 	switch {
-	case claims(folded, givenUpPhrases):
+	case claimed[listGivenUp]:
 		return actionFailed
-	case claims(folded, warningPhrases):
+	case claimed[listWarning]:
 		return actionDelayed
-	case claims(folded, finalPhrases):
+	case claimed[listFinal]:
 		return actionFailed
-	case claims(folded, delayPhrases):
+	case claimed[listDelay]:
 		return actionDelayed
-	case claims(folded, deliveredPhrases):
+	case claimed[listDelivered]:
 		return actionDelivered
 	}
 	return actionFailed
 }
 
-// claims reports whether a text contains one of the phrases other than as what
-// may or will be: "will be returned to sender if …".
-func claims(folded string, phrases []string) bool {
-	for _, p := range phrases {
-		for pos := 0; ; {
-			i := strings.Index(folded[pos:], p)
-			if i < 0 {
-				break
-			}
-			pos += i + len(p)
-			if !isConditional(folded[:pos-len(p)]) {
-				return true
-			}
-		}
-	}
-	return false
-}
+// Lists of phrases that tell the action.
+const (
+	listGivenUp = iota
+	listWarning
+	listFinal
+	listDelay
+	listDelivered
+	actionLists
+)
+
+var actionIndex = sync.OnceValue(func() *phraseIndex {
+	return newPhraseIndex(givenUpPhrases, warningPhrases, finalPhrases, delayPhrases, deliveredPhrases)
+})
+
+// Lists of phrases that tell a notice.
+const (
+	listStrong = iota
+	listNotice
+	noticeLists
+)
+
+var noticeIndex = sync.OnceValue(func() *phraseIndex { return newPhraseIndex(strongPhrases, plainPhrases) })
 
 // isConditional reports whether the last words of the sentence before a phrase
 // make it a condition or a prospect.

@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -28,19 +29,28 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 	if r == nil {
 		return nil, errors.New("bounce: Parse needs a reader")
 	}
-	raw, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	raw, truncated, err := readStart(r)
 	if err != nil {
 		return nil, err
 	}
-	truncated := len(raw) > maxInput
-	if truncated {
-		raw = raw[:maxInput]
-	}
-	m := readMessage(normalizeLines(string(raw)), 0)
+	m := readMessage(normalizeLines(raw), 0)
 	report := m.report(0)
 	report.Truncated = report.Truncated || truncated || m.truncated
 	p.markOwnRelays(report)
 	return report, nil
+}
+
+// readStart reads what is parsed of a message.
+func readStart(r io.Reader) (text string, truncated bool, err error) {
+	size := 4 << 10
+	if l, ok := r.(interface{ Len() int }); ok { // as bytes.Reader has
+		size = min(l.Len(), maxInput) + 1
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(r, maxInput+1)); err != nil {
+		return "", false, err
+	}
+	return string(b.Bytes()[:min(b.Len(), maxInput)]), b.Len() > maxInput, nil
 }
 
 // message is a message taken apart.

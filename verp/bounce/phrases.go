@@ -30,9 +30,17 @@ var noticeSubjects = []string{
 	"доставка", "не доставлено", "недоставленное", "退信", "系统退信", "配信", "エラーメール", "delivery incomplete",
 	"warning: could not send", "transient failure", "still being retried", "delivery attempt",
 	"automatically rejected", "nicht zustellbar", "niet afgeleverd", "return receipt",
+	"remise différée", "remise retardée", "message non remis", "entrega retrasada", "entrega demorada", "consegna ritardata", "entrega atrasada",
+	"verzögert", "bezorging", "onbestelbaar", "olevererbar", "kunde inte levereras", "kunne ikke leveres", "niedostarcz", "nie dostarczono",
+	"nedoručiteln", "kézbesíthetetlen", "teslim edilemedi", "nu a putut fi livrat", "no entregado", "no entregable", "no se ha podido entregar",
+	"rebotado", "devuelto", "devolvida", "devolução", "falha na entrega", "impossibile recapitare", "recapito", "mislukt", "fehlgeschlagen",
+	"unzustellbare", "échec", "配送", "送信エラー", "配達", "投递", "无法送达", "発送", "반송", "недоставлен", "не удалось доставить", "возвращ",
+	"couldn't deliver", "could not deliver", "unable to deliver", "delivery unsuccessful", "unsuccessful delivery", "not accepted", "user unknown",
+	"unknown user", "mailbox full", "nondeliverable", "non-deliverable", "delivery warning", "mail warning", "deferred", "delivery has been delayed",
 }
 
-var noticePhrases = []string{
+// plainPhrases are a sign of a notice.
+var plainPhrases = []string{
 	"could not be delivered", "couldn't be delivered", "cannot be delivered", "can not be delivered",
 	"was not delivered", "not be delivered", "wasn't able to deliver", "was not able to deliver",
 	"were unable to deliver", "was unable to deliver", "unable to deliver", "failed to deliver",
@@ -44,14 +52,16 @@ var noticePhrases = []string{
 	"permanent error", "error occurred while", "unknown user:", "not delivered to", "delivery failure",
 	"non-delivery", "delivery problem",
 	"delivery attempts", "delivery is delayed", "has been delayed", "is delayed", "not yet been delivered",
-	"has not been delivered", "will be retried", "mailbox* full", "as their mailbox is full",
+	"has not been delivered", "will be retried", "as their mailbox is full",
 	"trouble delivering", "problem delivering", "an error was encountered", "message could not", "rejected by",
 	"did not receive", "didn't receive",
 	"was rejected", "were rejected", "has been rejected", "server message", "notificationtype", "bounce message",
 	"following recipient", "following addresses", "following address", "address failed", "addresses failed",
 	"konnte nicht zugestellt", "nicht zugestellt werden", "n'a pas pu être remis", "n'a pas pu",
 	"no se pudo entregar",
-	"送信できませんでした", "配信できません", "not able to be delivered", "has bounced", "reason:", "error message:",
+	"n'a pas encore été remis", "noch nicht zugestellt", "konnte nicht", "non è stato possibile", "não pôde ser entregue", "não foi possível entregar",
+	"kon niet worden", "kunde inte levereras", "kunne ikke leveres", "nie może zostać", "nie mogła zostać", "nelze doručit", "не может быть доставлен",
+	"не удалось доставить", "无法投递", "无法送达", "未能送达", "送信できませんでした", "配信できません", "配信されませんでした", "届けできません", "not able to be delivered", "has bounced", "reason:", "error message:",
 	"user unknown", "unknown user", "mail could not",
 }
 
@@ -107,12 +117,18 @@ var warningPhrases = []string{
 	"queued for retry", "again later automatically", "will be tried again", "will be attempted again", "will be resent", "will be reattempted",
 	"weiterhin versucht", "versucht weiterhin", "wird weiterhin", "continuera à", "seguirá intentando", "se seguirá", "verzögert", "retardée", "retrasad",
 	"message is delayed", "mail is delayed", "mail delayed", "message delayed", "delayed mail", "has been delayed", "delivery attempts continue",
+	"n'a pas encore", "nouvelles tentatives", "noch nicht zugestellt", "vorübergehend nicht", "aún no se ha", "aún no ha sido", "non è ancora stat",
+	"non è stato ancora", "ainda não foi", "nog niet bezorgd", "nog niet afgeleverd", "ännu inte", "jeszcze nie", "まだ配信", "尚未送达", "еще не доставлен",
+	"will be attempted until", "will be attempted for", "remains queued", "remain in the queue", "kept in the queue", "keep in the queue",
+	"the message is in the queue", "message is queued", "been queued", "will attempt to deliver", "will try to deliver", "try to deliver it for",
+	"further attempts will be made", "attempts will be made", "will be made to deliver", "another attempt will", "next attempt", "next delivery attempt",
+	"delivery will be attempted", "delivery will be retried", "try to deliver your message again", "so far unable", "wird weiter", "weitere zustellversuche",
 	"delivery of the message has been delayed", "temporarily undeliverable", "temporary delivery problem", "temporary delivery failure",
 }
 
 var delayPhrases = []string{
-	"is delayed", "was delayed", "transient error", "had transient", "temporarily deferred", "delivery deferred", "retry for",
-	"will try again", "warning: message", "temporary error", "temporary failure", "transient failure", "try again later",
+	"is delayed", "was delayed", "transient error", "had transient", "temporarily deferred", "delivery deferred",
+	"will try again", "warning: message",
 }
 
 // deliveredPhrases: the mail has arrived.
@@ -158,6 +174,13 @@ var dnsTrouble = []string{
 	"temporar", "transient", "timed out", "timeout", "time out", "no answer", "not respond", "no response", "refused by name",
 	"dns failure", "format error", "formerr", "lame", "non-recoverable", "eai_again", "dnssec", "query refused", "query failed",
 	"unreachable", "soft error", "soft failure", "hostlookup deferred",
+}
+
+// originalMarks: parts of the line that announces the original mail.
+var originalMarks = []string{
+	"original message", "copy of the message", "copy of your message", "message header", "message text follows", "returned message",
+	"message follows", "returned below", "message reads", "part of the message", "your message follows", "headers of the message",
+	"message headers", "beginning of message", "start of message", "unsent message", "undelivered message", "mail follows", "below this line", "headers follow",
 }
 
 // footers start what mail gateways and companies append to a notice, by their

@@ -126,7 +126,7 @@ var textRules = []rule{
 		"wasn't found at", "non-existing", "not known at this", "is unknown at host", "is not known here",
 		"no longer an active", "recipient no longer", "this address no longer", "mailbox unavailable or not local",
 		"not listed in directory", "no valid recipient", "failed to route the address", "is not a valid address",
-		"not a valid email", "address is not valid", "unroutable address", "unrouteable address", "no mail box",
+		"not a valid email", "address is not valid", "unroutable address", "unrouteable address", "no mail box", "no such mail drop", "not on this server", "not on this system", "not on this host", "not at this domain", "not at this site", "not at this address", "not at this host",
 		"bad_recipient", "not in our user", "not in the directory",
 		"no match in the directory", "not in recipient table", "adresse inconnue", "onbekende gebruiker",
 		"gebruiker onbekend", "bestaat niet", "neexistuje", "nie istnieje", "ei ole olemassa", "finns inte", "findes ikke",
@@ -143,7 +143,7 @@ var textRules = []rule{
 		"has a new address", "address is obsolete",
 	}, example: "551 5.1.6 User has moved to another domain"},
 	{category: Virus, patterns: []string{
-		"virus", "malware", "infected", "trojan", "phishing", "dangerous attachment", "contains a forbidden file",
+		"virus detected", "virus found", "virus was", "virus in ", "virus:", "virus name", "virus alert", "virus infect", "virus-infect", "a virus", "the virus", "viruses", "virus (", "virus \"", "possible virus", "malware", "infected", "trojan", "phishing", "dangerous attachment", "contains a forbidden file",
 		"blocked file extension", "executable files", "potentially dangerous", "prohibited attachment",
 		"illegal attachment", "attachment type not allowed", "banned filename", "banned attachment",
 		"because its content presents a potential security issue", "malicious",

@@ -3,7 +3,7 @@
 # own, and lets them deliver to a destination that refuses in every way, inside
 # a network namespace that has only loopback.
 #
-#   sudo ./generate.sh [MTA…]     (postfix exim sendmail opensmtpd courier dma nullmailer)
+#   sudo ./generate.sh [MTA…]     (postfix exim sendmail opensmtpd dma nullmailer)
 #
 # Needs root, Go, debootstrap and Debian 12, the mirror of which it uses: MIRROR
 # names another.
@@ -11,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${WORK:-$(mktemp -d)}
 base=${BASE:-$work/base}
-[ $# -gt 0 ] || set -- postfix exim sendmail opensmtpd courier dma nullmailer
+[ $# -gt 0 ] || set -- postfix exim sendmail opensmtpd dma nullmailer
 mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -1)}
 
 [ -d "$base/etc" ] || debootstrap --variant=minbase bookworm "$base" "$mirror"
@@ -19,7 +19,7 @@ mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Pack
 
 declare -A package=(
   [postfix]=postfix [exim]=exim4-daemon-light [sendmail]="sendmail-bin sendmail-cf m4" [opensmtpd]=opensmtpd
-  [courier]=courier-mta [dma]=dma [nullmailer]=nullmailer
+  [dma]=dma [nullmailer]=nullmailer
 )
 
 configure_postfix() {
@@ -95,7 +95,8 @@ CF
   chroot "$1" sh -c 'm4 /etc/mail/test.mc >/etc/mail/sendmail.cf'
   cat >"$1/mta.sh" <<'SH'
 mkdir -p /var/spool/mqueue /var/run/sendmail /var/lib/sendmail/host_status
-export SENDMAIL="/usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -odi" BS="/usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -odi -bs"
+export SENDMAIL="/usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -odi"
+export DSN="$SENDMAIL -N success,failure,delay -R hdrs"
 flush() { /usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -q; }
 SH
 }
@@ -111,18 +112,6 @@ CF
   cat >"$1/mta.sh" <<'SH'
 echo mta.relay.test > /etc/mailname
 smtpd -d -v >/var/log/smtpd.log 2>&1 &
-sleep 2
-SH
-}
-configure_courier() {
-  echo mta.relay.test >"$1/etc/courier/me"
-  echo ':127.0.0.2' >"$1/etc/courier/esmtproutes"
-  echo 20s >"$1/etc/courier/queuetime"
-  echo 5s >"$1/etc/courier/warntime"
-  echo 3s >"$1/etc/courier/retryalpha"
-  cat >"$1/mta.sh" <<'SH'
-mkdir -p /run/courier /var/lib/courier/sts && chown courier:courier /run/courier /var/lib/courier/sts
-/usr/lib/courier/courierctl.start
 sleep 2
 SH
 }
@@ -152,11 +141,14 @@ send() { # case sender recipients…
   name=$1; from=$2; shift 2
   mail "$name" "$1" | { [ "$name" = wait ] && cat || grep -v ^Priority; } | ${SENDMAIL:-/usr/sbin/sendmail} ${FLAGS:-} -f "$from" "$@" || true
 }
-# dsn gives NOTIFY and ORCPT (RFC 3461), where the system reads SMTP.
+# dsn asks for every DSN (RFC 3461), and gives ORCPT where the system reads SMTP.
 dsn() { # case sender recipient…
-  [ -n "${BS:-}" ] || return 0
   name=$1; from=$2; shift 2
-  { sleep 1; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
+  if [ -z "${BS:-}" ]; then
+    mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; } | ${DSN:-true} -V "env-$name" -f "$from" "$@" || true
+    return 0
+  fi
+  { sleep 4; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
     for to; do printf "RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;orig-%s\n" "$to" "$to"; done
     printf "DATA\n"; mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; }; printf ".\nQUIT\n"
   } | sed "s/\$/\r/" | $BS || true

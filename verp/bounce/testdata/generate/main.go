@@ -138,7 +138,7 @@ func save(dir, name, mail string) {
 		return
 	}
 	kind := ""
-	if strings.Contains(mail, "\nAction: relayed") || strings.Contains(mail, "\nAction: delivered") || strings.Contains(mail, "\nAction: expanded") {
+	if !strings.Contains(mail, "\nAction: failed") && (strings.Contains(mail, "\nAction: relayed") || strings.Contains(mail, "\nAction: delivered")) {
 		kind = "-success"
 	}
 	if strings.Contains(mail, "Action: delayed") || strings.Contains(mail, "Warning") || strings.Contains(mail, "warning") {
