@@ -180,7 +180,7 @@ func TestListen(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{`"verdict":"valid"`, `"id":"0000000000000001"`, `"recipient":"jane@example.net"`} {
+	for _, want := range []string{`"verdict":"valid"`, `"id":"0000000000000001"`, `"suppress":true`, `"recipient":"jane@example.net"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in\n%s", want, out.String())
 		}

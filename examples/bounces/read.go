@@ -168,7 +168,7 @@ type recipient struct {
 }
 
 func recipientLine(r bounce.Recipient) recipient {
-	return recipient{r.Address, r.Action, r.Status, r.Code, r.Category.Hard(), r.Category.String()}
+	return recipient{r.Address, r.Action, r.Status, r.Code, r.Hard(), r.Category.String()}
 }
 
 func kindName(k bounce.Kind) string {

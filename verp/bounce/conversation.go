@@ -1,24 +1,20 @@
 package bounce
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
-const (
-	maxCommand = 8 << 10 // octets of a command line, addresses and parameters included
-	maxErrors  = 20      // commands that are not understood, before the connection is closed
-)
+// maxErrors is how many commands may not be understood before the connection is
+// closed.
+const maxErrors = 20
 
-// reply is an answer to a command. Without a status it is a greeting, or one of
-// those that have none (RFC 2034 §4).
+// reply is an answer to a command.
 type reply struct {
 	code         int
 	status, text string
@@ -36,19 +32,17 @@ var (
 	replyParam    = reply{555, "5.5.4", "Unsupported parameter"}
 )
 
-// conversation is one connection's SMTP or LMTP session. It is written here, and
-// not taken from a library, because no bounce may be lost: whatever breaks a
-// message off is answered with 421 and ends the connection, so that the rest is
-// never taken for commands; a line of a message may have any length; and
-// postmaster needs no domain.
+// conversation is one connection's SMTP or LMTP session. It is held here, over
+// smtpwire, and not by a library's server, because no bounce may be lost:
+// whatever breaks a message off is answered with 421 and ends the connection, so
+// that the rest is never taken for commands; a line of a message may have any
+// length; and postmaster needs no domain.
 type conversation struct {
 	receiver *Receiver
-	conn     net.Conn
-	in       *bufio.Reader
-	out      *bufio.Writer
+	wire     *smtpwire.ServerConn
 	lmtp     bool
 	timeout  time.Duration
-	maxSize  int64
+	maxSize  int
 
 	greeted, secure bool
 	errors          int
@@ -64,71 +58,48 @@ type transaction struct {
 
 // converse serves a connection until it ends.
 func (r *Receiver) converse(conn net.Conn, lmtp bool) {
-	c := &conversation{receiver: r, lmtp: lmtp, timeout: or(r.Timeout, 5*time.Minute), maxSize: or(r.MaxSize, 32<<20)}
-	c.use(conn)
+	c := &conversation{
+		receiver: r, wire: smtpwire.NewServerConn(conn), lmtp: lmtp,
+		timeout: or(r.Timeout, 5*time.Minute), maxSize: int(or(r.MaxSize, 32<<20)),
+	}
+	c.wire.SetTimeout(c.timeout)
 	protocol := "ESMTP"
 	if lmtp {
 		protocol = "LMTP"
 	}
-	c.say(reply{220, "", r.hostname() + " " + protocol})
-	for {
-		line, err := c.readLine()
-		var timeout net.Error
+	c.wire.Reply(220, "", r.hostname()+" "+protocol)
+	for more := true; more; {
+		line, err := c.wire.ReadLine()
+		var wait net.Error
 		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			c.say(replyLong)
-		case errors.As(err, &timeout) && timeout.Timeout():
+		case errors.Is(err, smtpwire.ErrServerLine):
+			c.answer(replyLong)
+			more = c.errors <= maxErrors
+		case errors.As(err, &wait) && wait.Timeout():
 			c.say(replyIdle)
-		}
-		if err != nil || !c.command(string(line)) || c.errors > maxErrors {
-			_ = c.flush()
+			more = false
+		case err != nil:
 			return
+		default:
+			more = c.command(smtpwire.ParseServerCommand(line)) && c.errors <= maxErrors
 		}
 	}
+	_ = c.wire.Flush()
 }
 
-func (c *conversation) use(conn net.Conn) {
-	c.conn, c.in, c.out = conn, bufio.NewReaderSize(conn, maxCommand), bufio.NewWriter(conn)
-}
-
-// readLine reads up to the end of a line. Replies go out before it waits.
-func (c *conversation) readLine() ([]byte, error) {
-	if c.in.Buffered() == 0 {
-		if err := c.flush(); err != nil {
-			return nil, err
-		}
-	}
-	_ = c.conn.SetReadDeadline(time.Now().Add(c.timeout))
-	return c.in.ReadSlice('\n')
-}
-
-// flush sends the replies.
-func (c *conversation) flush() error {
-	_ = c.conn.SetWriteDeadline(time.Now().Add(c.timeout))
-	return c.out.Flush()
-}
-
-// say writes a reply; a failure shows when it is flushed.
-func (c *conversation) say(r reply) {
-	if r.status != "" {
-		r.status += " "
-	}
-	fmt.Fprintf(c.out, "%d %s%s\r\n", r.code, r.status, r.text)
-}
+func (c *conversation) say(r reply) { c.wire.Reply(r.code, r.status, r.text) }
 
 // command answers a command and reports whether the conversation goes on.
-func (c *conversation) command(line string) bool {
-	verb, arg, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
-	arg = strings.TrimSpace(arg)
-	switch strings.ToUpper(verb) {
+func (c *conversation) command(cmd smtpwire.ServerCommand) bool {
+	switch cmd.Verb {
 	case "EHLO", "HELO", "LHLO":
-		return c.hello(strings.ToUpper(verb))
+		c.hello(cmd.Verb)
 	case "STARTTLS":
 		return c.startTLS()
 	case "MAIL":
-		c.answer(c.mailFrom(arg))
+		c.answer(c.mailFrom(cmd.Arg))
 	case "RCPT":
-		c.answer(c.rcptTo(arg))
+		c.answer(c.rcptTo(cmd.Arg))
 	case "DATA":
 		return c.data()
 	case "RSET":
@@ -155,50 +126,44 @@ func (c *conversation) answer(r reply) {
 	c.say(r)
 }
 
-func (c *conversation) hello(verb string) bool {
+func (c *conversation) hello(verb string) {
 	if c.lmtp != (verb == "LHLO") { // RFC 2033 §4.1
 		c.answer(replyUnknown)
-		return true
+		return
 	}
 	c.greeted, c.transaction = true, transaction{}
 	lines := []string{c.receiver.hostname()}
 	if verb != "HELO" {
-		lines = append(lines, "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE "+strconv.FormatInt(c.maxSize, 10))
+		lines = append(lines, "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "SIZE "+strconv.Itoa(c.maxSize))
 		if c.receiver.TLSConfig != nil && !c.secure {
 			lines = append(lines, "STARTTLS")
 		}
 	}
-	for i, l := range lines {
-		sep := "-"
-		if i == len(lines)-1 {
-			sep = " "
-		}
-		fmt.Fprintf(c.out, "250%s%s\r\n", sep, l)
-	}
-	return true
+	c.wire.Reply(250, "", lines...)
 }
 
-// startTLS: what the client has sent in plain text behind the command is no part
-// of the conversation (RFC 3207 §4.2), so that such a client is left.
+// startTLS leaves a client that has sent something in clear behind the command.
 func (c *conversation) startTLS() bool {
 	if c.receiver.TLSConfig == nil || c.secure {
 		c.answer(replyUnknown)
 		return true
 	}
-	if c.in.Buffered() > 0 {
+	if c.wire.Pending() {
 		c.say(replySyntax)
 		return false
 	}
 	c.say(reply{220, "2.0.0", "Go ahead"})
-	if c.flush() != nil {
+	if c.wire.Flush() != nil {
 		return false
 	}
-	conn := tls.Server(c.conn, c.receiver.TLSConfig)
-	_ = conn.SetDeadline(time.Now().Add(c.timeout))
-	if conn.Handshake() != nil {
+	var conn *tls.Conn
+	err := c.wire.Upgrade(func(clear net.Conn) net.Conn {
+		conn = tls.Server(clear, c.receiver.TLSConfig)
+		return conn
+	})
+	if err != nil || conn.SetDeadline(time.Now().Add(c.timeout)) != nil || conn.Handshake() != nil {
 		return false
 	}
-	c.use(conn)
 	c.secure, c.greeted, c.transaction = true, false, transaction{}
 	return true
 }
@@ -207,15 +172,14 @@ func (c *conversation) mailFrom(arg string) reply {
 	if !c.greeted || c.mail {
 		return replySequence
 	}
-	from, params, ok := parsePath(arg, "FROM:")
-	if !ok {
+	path, err := smtpwire.ParseServerPath(arg, "FROM")
+	if err != nil {
 		return replySyntax
 	}
-	for _, p := range params {
-		name, value, _ := strings.Cut(p, "=")
-		switch strings.ToUpper(name) {
+	for _, p := range path.Params {
+		switch p.Keyword {
 		case "SIZE":
-			if n, err := strconv.ParseInt(value, 10, 64); err != nil || n > c.maxSize {
+			if n, err := strconv.Atoi(p.Value); err != nil || n > c.maxSize {
 				return replyTooLarge
 			}
 		case "BODY", "SMTPUTF8", "AUTH":
@@ -223,7 +187,7 @@ func (c *conversation) mailFrom(arg string) reply {
 			return replyParam
 		}
 	}
-	c.mail, c.from = true, from
+	c.mail, c.from = true, path.Address
 	return reply{250, "2.1.0", "Ok"}
 }
 
@@ -231,16 +195,16 @@ func (c *conversation) rcptTo(arg string) reply {
 	if !c.mail {
 		return replySequence
 	}
-	to, params, ok := parsePath(arg, "TO:")
+	path, err := smtpwire.ParseServerPath(arg, "TO")
 	switch {
-	case !ok || to == "":
+	case err != nil || path.Address == "":
 		return replySyntax
-	case len(params) > 0:
+	case len(path.Params) > 0:
 		return replyParam
 	case len(c.destinations) >= or(c.receiver.MaxRecipients, 100):
 		return reply{452, "4.5.3", "Too many recipients"}
 	}
-	d, err := c.receiver.destinationOf(to)
+	d, err := c.receiver.destinationOf(path.Address)
 	if err != nil {
 		return reply{451, "4.3.0", "Cannot decide about this address, try again later"}
 	}
@@ -260,17 +224,14 @@ func (c *conversation) data() bool {
 		return true
 	}
 	c.say(reply{354, "", "End data with <CR><LF>.<CR><LF>"})
-	if c.flush() != nil {
-		return false
-	}
-	raw, size, err := c.readMessage()
+	content, err := c.wire.ReadContent(nil, c.keep())
 	if err != nil { // what follows is not to be taken for commands
 		c.say(replyLost)
 		return false
 	}
 	t := c.transaction
 	c.transaction = transaction{}
-	if size > c.maxSize {
+	if content.Size > c.maxSize {
 		for range t.destinations {
 			c.say(replyTooLarge)
 			if !c.lmtp {
@@ -279,7 +240,7 @@ func (c *conversation) data() bool {
 		}
 		return true
 	}
-	answers := c.receiver.deliver(t, raw, size)
+	answers := c.receiver.deliver(t, content)
 	if c.lmtp {
 		for _, a := range answers {
 			c.say(a)
@@ -296,84 +257,12 @@ func (c *conversation) data() bool {
 	return true
 }
 
-// readMessage reads up to the final dot, and keeps what is needed of it. Only a
-// dot between two CRLF is final: a bare LF ends no line here, or a message could
-// smuggle another one in.
-func (c *conversation) readMessage() (raw []byte, size int64, err error) {
-	keep := c.keep()
-	var buf bytes.Buffer
-	start, cr := true, false // at a line's start; the last octet was CR
-	for {
-		part, err := c.readLine()
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, 0, err
-		}
-		if start {
-			if string(part) == ".\r\n" {
-				return buf.Bytes(), size, nil
-			}
-			part = bytes.TrimPrefix(part, []byte("."))
-		}
-		start = bytes.HasSuffix(part, []byte("\r\n")) || cr && string(part) == "\n"
-		cr = bytes.HasSuffix(part, []byte("\r"))
-		if room := keep - size; room > 0 {
-			buf.Write(part[:min(int64(len(part)), room)])
-		}
-		size += int64(len(part))
-	}
-}
-
 // keep is how much of a message is needed: of bounces no more than is parsed.
-func (c *conversation) keep() int64 {
+func (c *conversation) keep() int {
 	for _, d := range c.destinations {
 		if d.use == useHuman {
 			return c.maxSize
 		}
 	}
 	return maxInput
-}
-
-// parsePath reads the argument of MAIL or RCPT (RFC 5321 §4.1.2). A source route
-// is dropped (§4.1.1.3).
-func parsePath(arg, name string) (path string, params []string, ok bool) {
-	if len(arg) < len(name) || !strings.EqualFold(arg[:len(name)], name) {
-		return "", nil, false
-	}
-	arg = strings.TrimLeft(arg[len(name):], " ")
-	end := pathEnd(arg)
-	if end < 0 {
-		return "", nil, false
-	}
-	path, params = strings.TrimSuffix(strings.TrimPrefix(arg[:end], "<"), ">"), strings.Fields(arg[end:])
-	return withoutRoute(path), params, true
-}
-
-// pathEnd finds the end of "<…>", or of a word without brackets, or returns -1.
-// What is in quotes ends nothing.
-func pathEnd(s string) int {
-	if s == "" {
-		return -1
-	}
-	stop := byte(' ')
-	if s[0] == '<' {
-		stop = '>'
-	}
-	quoted := false
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\' && quoted:
-			i++
-		case s[i] == '"':
-			quoted = !quoted
-		case s[i] == stop && !quoted:
-			if stop == '>' {
-				return i + 1
-			}
-			return i
-		}
-	}
-	if stop == '>' || quoted {
-		return -1
-	}
-	return len(s)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
 	"github.com/mxsend/go-mxsend/verp"
 )
 
@@ -123,15 +124,16 @@ func refusal(v Verdict) reply {
 	return reply{550, "5.1.1", "No such address here"}
 }
 
-// deliver hands a message on for each destination and returns the replies. size
-// is the message's, of which raw may be the start.
-func (r *Receiver) deliver(t transaction, raw []byte, size int64) []reply {
+// deliver hands a message, or its start, on for each destination and returns the
+// replies.
+func (r *Receiver) deliver(t transaction, content smtpwire.ServerContent) []reply {
+	raw := content.Octets
 	var report *Report
 	answers := make([]reply, len(t.destinations))
 	for i, d := range t.destinations {
 		if d.use != useHuman && report == nil {
 			report = r.parse(raw)
-			report.Truncated = report.Truncated || size > int64(len(raw))
+			report.Truncated = report.Truncated || content.Over
 		}
 		answers[i] = r.deliverTo(d, t.from, raw, report)
 	}
