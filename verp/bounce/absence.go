@@ -48,7 +48,7 @@ var wordClasses = map[class]string{
 	permission: "whitelist allowlist allowed contacts permitted authorized spf blacklist",
 	hedge:      "if may might perhaps possibly probably either whether check ensure verify please possible maybe unless",
 	quantityWord: "space quota storage room size limit specified given supplied selected left available lists policy " +
-		"option header headers syntax record records format",
+		"option header headers syntax record records format associated",
 	filler: "the a an this that these of at in on to for by with our any such name names local e-mail email mail currently " +
 		"here there longer virtual final destination delivery domain's user's recipient's system and it you or been be " +
 		"is was are has does do did could can sms remote intended box new or",

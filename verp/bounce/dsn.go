@@ -50,6 +50,9 @@ func (m *message) explain(r *Report) {
 	}
 	for i := range r.Recipients {
 		rcpt := &r.Recipients[i]
+		if rcpt.Action == "" { // RFC 3464 §2.3.3 demands one
+			rcpt.Action = noticeAction(m.header.decoded("Subject"), text)
+		}
 		f := facts{comment: rcpt.Evidence}
 		c := about[strings.ToLower(rcpt.Address)]
 		if c == nil {

@@ -30,9 +30,14 @@ func matchText(text string, strict bool) match {
 			if int(e.rule) > best || int(e.rule) == best && len(e.pattern) <= len(pattern) || strict && textRules[e.rule].grade >= loose {
 				continue
 			}
-			if strings.HasPrefix(folded[i:], e.head) && matchTail(folded[i+len(e.head):], e.tail) && !(strict && isConditional(folded[:i])) {
-				best, pattern = int(e.rule), e.pattern
+			if !strings.HasPrefix(folded[i:], e.head) {
+				continue
 			}
+			n := matchTail(folded[i+len(e.head):], e.tail)
+			if n < 0 || strict && isConditional(folded[:i]) || textRules[e.rule].category.Hard() && isHedged(folded[:i], folded[i:i+len(e.head)+n]) {
+				continue
+			}
+			best, pattern = int(e.rule), e.pattern
 		}
 	}
 	for _, i := range absenceRules() {
@@ -120,9 +125,32 @@ func hash3(s string) uint32 {
 	return (uint32(s[0])*0x9E5 ^ uint32(s[1])*0x61 ^ uint32(s[2])*0x1F3) & (1<<12 - 1)
 }
 
-// matchTail finds what follows a '*' within 60 octets.
-func matchTail(text, tail string) bool {
-	return tail == "" || strings.Contains(text[:min(len(text), 60+len(tail))], tail)
+// matchTail finds what follows a '*' within 60 octets, and returns where it ends,
+// or -1.
+func matchTail(text, tail string) int {
+	if tail == "" {
+		return 0
+	}
+	i := strings.Index(text[:min(len(text), 60+len(tail))], tail)
+	if i < 0 {
+		return -1
+	}
+	return i + len(tail)
+}
+
+// isHedged reports whether words say only what may be, by themselves or by the
+// start of their clause: "if the user does not exist".
+func isHedged(before, words string) bool {
+	before = before[max(0, len(before)-60):]
+	before = before[strings.LastIndexAny(before, ".,;:!?")+1:]
+	for _, s := range [...]string{before, words} {
+		for w := range strings.FieldsSeq(s) {
+			if theWords().class(w)&hedge != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // foldText lowers ASCII letters, makes one space of several, and leaves out

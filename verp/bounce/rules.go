@@ -189,7 +189,7 @@ var textRules = []rule{
 		"poor sending", "bad reputation", "low reputation",
 	}, example: "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org"},
 	{category: MailboxFull, patterns: []string{
-		"mailbox full", "mailbox is full", "mailbox* full", "mailfolder is full", "mailbox quota", "over quota",
+		"mailbox full", "mailbox is full", "mailbox space", "no space left in mailbox", "mailbox* full", "mailfolder is full", "mailbox quota", "over quota",
 		"overquota", "over-quota", "quota exceeded", "exceeded quota", "exceeded its quota", "exceeds quota",
 		"exceeded his", "exceeded their", "quota exceed", "quota is exceeded", "quota violation", "out of quota",
 		"quota full", "out of storage space", "disk quota", "storage quota", "exceeded storage",
@@ -215,7 +215,7 @@ var textRules = []rule{
 		"account locked", "mailbox locked", "mailbox is locked", "user locked", "account expired",
 		"account has expired", "mailbox expired", "mailbox is frozen", "mailbox frozen", "account is frozen",
 		"account frozen", "over 90 days", "not been used", "dormant", "temporarily unavailable account",
-		"mailbox unavailable for", "not accepting messages", "not accepting mail", "no longer accepting mail",
+		"not accepting messages", "not accepting mail", "no longer accepting mail",
 		"no longer accepts mail", "does not accept incoming mail", "out of office box", "mailbox is not active",
 		"user is suspended", "account on hold", "account hold", "account unavailable", "account not available",
 		"archived recipient", "archivee", "archivée", "mailbox currently suspended", "mailbox is idle", "est bloque",
@@ -236,7 +236,6 @@ var textRules = []rule{
 		"cannot resolve domain", "dns error: address", "has no mail server",
 		"no mail servers", "no a record", "no address record", "unresolvable", "domain has no", "mail for this domain is not", "no such destination",
 		"unknown destination",
-		"does not exist",
 	}, example: "550 5.1.2 <jane@no.example>: Host unknown (Name server: no.example: host not found)", absent: hostNoun},
 	{category: Filtered, patterns: []string{
 		"recipient preferences", "recipient's preferences", "user's preferences", "refused by recipient",
@@ -277,7 +276,7 @@ var textRules = []rule{
 	{category: Network, patterns: []string{
 		"connection reset", "connection lost", "lost connection", "connection dropped", "connection died",
 		"connection broken", "connection closed", "broken pipe", "host name lookup", "name server",
-		"dns query failed", "dns lookup", "dns failure", "dns error", "temporary lookup failure", "lookup failure",
+		"dns query failed", "name resolution", "servfail", "nameserver", "dns lookup", "dns failure", "dns error", "temporary lookup failure", "lookup failure",
 		"name service", "remote host closed", "remote server closed", "unexpectedly closed", "conversation with",
 		"network error", "network failure", "communication failure", "communications failure", "connection error",
 		"connection failed", "timeout", "timed out", "dns server", "closed the connection", "closed connection",
@@ -311,6 +310,9 @@ var textRules = []rule{
 		"error in processing", "unable to process", "processing error", "cannot update", "could not write",
 		"lock failed", "backend",
 	}, example: "452 4.3.1 Insufficient system storage", grade: loose},
+	{category: MailboxUnknown, patterns: []string{
+		"does not exist", "doesn't exist", "550 not found", "550 unknown", "5.1.1 not found", "550 no such",
+	}, example: "550 <jane@example.net> does not exist", grade: loose},
 	{category: Content, patterns: []string{
 		"bad header", "message headers", "invalid header", "header", "rfc 5322", "rfc5322", "rfc 2822", "rfc2822",
 		"rfc 822", "mime", "missing date", "missing from", "duplicate", "message format", "malformed", "8-bit",
