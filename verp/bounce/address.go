@@ -12,6 +12,7 @@ func firstAddress(s string) string {
 // nextAddress returns the first address in s from pos on, and where it ends. One
 // that is longer than allowed is none: cut, it would be another.
 func nextAddress(s string, pos int) (address string, end int) {
+	from := pos // an address does not overlap the one before: a@b@c
 	for pos < len(s) {
 		i := strings.IndexByte(s[pos:], '@')
 		if i < 0 {
@@ -19,7 +20,7 @@ func nextAddress(s string, pos int) (address string, end int) {
 		}
 		i += pos
 		start, stop := addressBounds(s, i)
-		if start < i && stop > i+1 && stop-start <= maxAddress && !strings.Contains(s[start:i], "//") {
+		if start >= from && start < i && stop > i+1 && stop-start <= maxAddress && !strings.Contains(s[start:i], "//") {
 			return withoutType(s[start:stop]), stop
 		}
 		pos = i + 1
