@@ -4,12 +4,12 @@ import "strings"
 
 // candidate is a recipient that a notice names, with what it says about it.
 type candidate struct {
-	address, original string
-	kind              mentionKind // the best of its mentions
-	exact             bool        // a line names it together with the answer
-	lead              string      // what precedes the address where the line is about it
-	segments          []string    // the lines after it, up to another candidate
-	at                int         // where its first line starts
+	address  string
+	kind     mentionKind // the best of its mentions
+	exact    bool        // a line names it together with the answer
+	lead     string      // what precedes the address where the line is about it
+	segments []string    // the lines after it, up to another candidate
+	at       int         // where its first line starts
 }
 
 // stage returns the SMTP command that the notice names for this recipient.
@@ -78,11 +78,16 @@ func withoutAccepted(all []*candidate) []*candidate {
 
 // isAccepted reports whether all that is said about a RCPT TO is a 250.
 func isAccepted(c *candidate) bool {
-	if len(c.segments) != 1 || !strings.HasSuffix(c.lead, "rcpt to") {
+	if len(c.segments) != 1 || !strings.HasSuffix(c.lead, "rcpt to") || findCode(c.segments[0]) != 0 {
 		return false
 	}
-	reply := strings.TrimLeft(c.segments[0], " \t\n<>outOUTsS:rR")
-	return strings.HasPrefix(reply, "250") && findCode(reply) == 0
+	reply, _ := line(strings.TrimLeft(c.segments[0], "\n"), 0)
+	for w := range strings.FieldsSeq(reply) {
+		if w == "250" {
+			return true
+		}
+	}
+	return false
 }
 
 func keep(all []*candidate, want func(*candidate) bool) []*candidate {
@@ -118,9 +123,6 @@ func matchNamed(named []string, all []*candidate) []*candidate {
 	byAddress := make(map[string]*candidate, len(all))
 	for _, c := range all {
 		byAddress[strings.ToLower(c.address)] = c
-		if c.original != "" {
-			byAddress[strings.ToLower(c.original)] = c
-		}
 	}
 	var out []*candidate
 	seen := make(map[string]bool, len(named))
@@ -132,7 +134,7 @@ func matchNamed(named []string, all []*candidate) []*candidate {
 		seen[key] = true
 		c := &candidate{address: a}
 		if found := byAddress[key]; found != nil {
-			c.segments = found.segments
+			c.segments, c.lead = found.segments, found.lead
 		}
 		out = append(out, c)
 	}
@@ -248,7 +250,7 @@ func sameAddress(a, b string) bool { return a != "" && strings.EqualFold(a, b) }
 // recipient turns a candidate into a Recipient. text is what the notice says of
 // all recipients; alone: it is about no other, so that this is all its text.
 func (c *candidate) recipient(text, action string, alone bool) Recipient {
-	r := Recipient{Address: c.address, Original: c.original, Action: action}
+	r := Recipient{Address: c.address, Action: action}
 	r.Diagnostic = explanation(c.segments, false)
 	f := facts{stage: c.stage(), context: text}
 	if alone {

@@ -55,8 +55,8 @@ func (m *message) explain(r *Report) {
 		}
 		f := facts{comment: rcpt.Evidence}
 		c := about[strings.ToLower(rcpt.Address)]
-		if c == nil {
-			c = about[strings.ToLower(rcpt.Original)]
+		if o := about[strings.ToLower(rcpt.Original)]; c == nil || len(c.segments) == 0 && o != nil {
+			c = o
 		}
 		if c != nil {
 			f.stage = c.stage()

@@ -113,7 +113,9 @@ func (m *mention) classify(l string, start int, before, heading string) {
 		case isSenderLabel(leadOf(heading)) || isContact(leadOf(heading)):
 			return
 		default:
-			m.kind, m.lead = mentionAbout, ""
+			if !isHumanAddress(m.address) || rest == "" || !isLetter(rest[0]) || startsWithAny(rest, aboutTails) {
+				m.kind = mentionAbout // no sentence on whom to ask
+			}
 			return
 		}
 	}
@@ -147,11 +149,16 @@ func (m *mention) classify(l string, start int, before, heading string) {
 	}
 }
 
+func isLetter(ch byte) bool { return isWordByte(ch) && !isDigit(ch) }
+
 // continues reports whether the line l goes on with a sentence of the line
 // before it, rather than standing for itself.
 func continues(before, l string) bool {
-	if before == "" || l == "" || l[0] == ' ' || l[0] == '\t' || strings.IndexByte(before, '@') >= 0 && !strings.HasSuffix(before, ",") && strings.IndexByte(strings.TrimSpace(before), ' ') < 0 {
+	if before == "" || l == "" || l[0] == ' ' || l[0] == '\t' {
 		return false
+	}
+	if first, _, _ := strings.Cut(strings.TrimLeft(before, " \t"), " "); strings.IndexByte(first, '@') >= 0 && !strings.HasSuffix(before, ",") && !isContact(leadOf(before)) {
+		return false // a line about another recipient
 	}
 	before = strings.TrimRight(before, " \t")
 	if before == "" {
