@@ -8,6 +8,7 @@ const (
 	maxDepth      = 10
 	maxParts      = 100
 	maxRecipients = 1000
+	maxGroups     = 3000    // of fields of a DSN
 	maxDiagnostic = 1000    // octets of a Recipient's Diagnostic
 	maxDecoded    = 1 << 20 // octets that all transfer encodings together may yield
 	maxText       = 256 << 10

@@ -18,9 +18,14 @@ func readStatusFields(r *Report, body string) bool {
 		}
 		cur = statusGroup{}
 	}
-	for body != "" && !r.Truncated {
+	var fields []field // reused
+	for groups := 0; body != "" && !r.Truncated; groups++ {
+		if r.Truncated = groups >= maxGroups; r.Truncated {
+			break
+		}
 		var block []field
-		block, body = statusBlock(body)
+		block, body = statusBlock(fields[:0], body)
+		fields = block
 		for len(block) > 0 {
 			var g statusGroup
 			g, block = takeGroup(r, block)
@@ -63,10 +68,9 @@ func (r *Report) addStatus(g statusGroup) {
 	r.Recipients = append(r.Recipients, x)
 }
 
-// statusBlock takes the fields up to the next empty line. Lines that are no
-// field are passed over.
-func statusBlock(text string) (block []field, rest string) {
-	block = make([]field, 0, 8)
+// statusBlock appends the fields up to the next empty line to block. Lines that
+// are no field are passed over.
+func statusBlock(block []field, text string) (_ []field, rest string) {
 	start := -1 // of the last field's value
 	for pos := 0; pos < len(text); {
 		l, next := line(text, pos)
