@@ -170,7 +170,7 @@ func scanCandidates(text string) []*candidate {
 
 // isOriginalMark reports whether a line announces the original mail.
 func isOriginalMark(l string) bool {
-	if len(l) >= 120 || !strings.Contains(l, "essage") && !strings.Contains(l, "ESSAGE") && !strings.Contains(l, "follow") && !strings.Contains(l, "elow this") {
+	if len(l) < 10 || len(l) >= 120 || !strings.Contains(l, "essage") && !strings.Contains(l, "ESSAGE") && !strings.Contains(l, "follow") && !strings.Contains(l, "elow this") {
 		return false
 	}
 	return strings.IndexByte(l, '@') < 0 && containsAny(strings.ToLower(l), originalMarks) && findCode(l) == 0

@@ -155,14 +155,15 @@ func bounded(s string) string {
 func categorize(r *Recipient, f facts, replied bool) (Category, string) {
 	m := matchText(r.Diagnostic, false)
 	c := matchText(f.comment, false)
-	if s, ok := categoryOfStatus(r.Status); ok && s == c.category {
-		return s, "status " + r.Status // and its comment agree
+	byStatus, telling := categoryOfStatus(r.Status)
+	if telling && byStatus == c.category {
+		return byStatus, "status " + r.Status // and its comment agree
 	}
 	if m.category == Undetermined || c.category != Undetermined && c.grade < m.grade {
 		m = c // the more exact one
 	}
 	quoted := m.category != Undetermined // in the reply itself, not in the notice around it
-	if !quoted && f.context != "" {
+	if !quoted && !(telling && classOf(r) == '5') { // the notice does not overrule a code
 		m = matchText(f.context, true)
 	}
 	if r.Action == actionDelayed && m.category == ExpiredInQueue {
@@ -183,11 +184,11 @@ func categorize(r *Recipient, f facts, replied bool) (Category, string) {
 	if r.Action == actionFailed && classOf(r) == '4' {
 		return givenUp(r, words, evidence)
 	}
-	if c, ok := categoryOfStatus(r.Status); ok {
-		if quoted && refineStatus(c, m, r.Status, f.stage, replied) {
+	if telling {
+		if quoted && refineStatus(byStatus, m, r.Status, f.stage, replied) {
 			return words, evidence
 		}
-		return c, "status " + r.Status
+		return byStatus, "status " + r.Status
 	}
 	if words != Undetermined {
 		return words, evidence
