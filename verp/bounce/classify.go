@@ -162,7 +162,7 @@ func categorize(r *Recipient, f facts, replied bool) (Category, string) {
 	if m.category == Undetermined || c.category != Undetermined && c.grade < m.grade {
 		m = c // the more exact one
 	}
-	quoted := m.category != Undetermined // in the reply itself, not in the notice around it
+	quoted := m.category != Undetermined            // in the reply itself, not in the notice around it
 	if !quoted && !(telling && classOf(r) == '5') { // the notice does not overrule a code
 		m = matchText(f.context, true)
 	}
@@ -231,7 +231,7 @@ func refineStatus(c Category, m match, status, stage string, replied bool) bool 
 			// is refused at RCPT.
 			return !replied && m.grade < vague && strings.HasSuffix(status, ".1.1")
 		}
-		return c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
+		return c == HostUnknown && words == ExpiredInQueue || c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
 	case ExpiredInQueue:
 		// X.4.1 and X.4.7 of class 5 are also given to what was refused.
 		return status[0] == '5' && words != Network
