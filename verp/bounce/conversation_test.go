@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -18,14 +20,14 @@ import (
 )
 
 // talk is a client that writes what it is told and reads lines, over a net.Pipe
-// to r in the bubble that the test runs in.
+// to r.
 type talk struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-// dialogue starts a conversation with r; it must be hung up.
+// dialogue starts a conversation with r; in a bubble, it must be hung up.
 func dialogue(t *testing.T, r *Receiver, lmtp bool) *talk {
 	t.Helper()
 	ours, theirs := net.Pipe()
@@ -45,6 +47,7 @@ func dialogue(t *testing.T, r *Receiver, lmtp bool) *talk {
 	return c
 }
 
+// hangUp ends a dialogue in a bubble.
 func (c *talk) hangUp() { c.conn.Close(); synctest.Wait() }
 
 func (c *talk) say(s string) {
@@ -409,4 +412,48 @@ func TestUnsubscribe(t *testing.T) {
 			t.Errorf("to %s: %v, id %d, %v", m.to, got.Verdict, id, got.Report.Kind)
 		}
 	}
+}
+
+// TestStartTLS: mail goes over TLS, what was said in clear is forgotten, and what
+// is sent in clear behind the command is never taken for a command.
+func TestStartTLS(t *testing.T) {
+	https := httptest.NewTLSServer(nil) // for its certificate
+	defer https.Close()
+	codec := testCodec(t)
+	returnPath, _ := codec.Encode([]byte{1})
+	var e events
+	r := &Receiver{Codec: codec, Handle: e.handle, TLSConfig: &tls.Config{Certificates: https.TLS.Certificates}}
+	t.Run("mail", func(t *testing.T) {
+		c := dialogue(t, r, false)
+		c.say("MAIL FROM:<>\r\n")
+		c.expect("250")
+		c.say("STARTTLS\r\n")
+		c.expect("220")
+		conn := tls.Client(c.conn, &tls.Config{InsecureSkipVerify: true})
+		if err := conn.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		c.conn, c.in = conn, bufio.NewReader(conn)
+		c.say("RCPT TO:<" + returnPath + ">\r\n")
+		c.expect("503")
+		c.say("EHLO client.example\r\n")
+		if got := c.expect("250"); strings.Contains(got, "STARTTLS") {
+			t.Errorf("offered again: %q", got)
+		}
+		c.say("STARTTLS\r\n")
+		c.expect("502")
+		c.transaction(returnPath)
+		c.say(testNotice + ".\r\n")
+		c.expect("250")
+		if len(e.got) != 1 {
+			t.Errorf("%d events, want 1", len(e.got))
+		}
+		conn.Close()
+	})
+	t.Run("commands in clear", func(t *testing.T) {
+		c := dialogue(t, r, false)
+		c.say("STARTTLS\r\nNOOP\r\n")
+		c.expect("501")
+		c.closed()
+	})
 }
