@@ -11,10 +11,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"github.com/mxsend/go-mxsend/verp"
 )
@@ -456,4 +460,56 @@ func TestStartTLS(t *testing.T) {
 		c.expect("501")
 		c.closed()
 	})
+}
+
+// failing is a listener whose first Accepts fail.
+type failing struct {
+	net.Listener
+	errs []error
+}
+
+func (f *failing) Accept() (net.Conn, error) {
+	if len(f.errs) > 0 {
+		err := f.errs[0]
+		f.errs = f.errs[1:]
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", err)}
+	}
+	return f.Listener.Accept()
+}
+
+// TestAcceptFails: a Receiver that is short of descriptors for a while goes on.
+func TestAcceptFails(t *testing.T) {
+	codec := testCodec(t)
+	returnPath, _ := codec.Encode([]byte{1})
+	var e events
+	r := &Receiver{Codec: codec, Handle: e.handle}
+	listen := func(errs ...error) *failing {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &failing{l, errs}
+	}
+	l := listen(syscall.EMFILE, syscall.ECONNABORTED, syscall.ENFILE, syscall.EMFILE)
+	served := make(chan error, 1)
+	go func() { served <- r.Serve(l) }()
+	c, err := smtp.Dial(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := submit(c, returnPath, []byte(testNotice)); err != nil {
+		t.Error(err)
+	}
+	c.Close()
+	r.Close()
+	if err := <-served; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if len(e.got) != 1 {
+		t.Errorf("%d events, want 1", len(e.got))
+	}
+	broken := &Receiver{Codec: codec, Handle: e.handle}
+	if err := broken.Serve(listen(syscall.EINVAL)); !errors.Is(err, syscall.EINVAL) {
+		t.Errorf("Serve on a broken listener: %v", err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -59,29 +60,40 @@ func (l *limitedListener) each(serve func(net.Conn)) error {
 	var conns sync.WaitGroup
 	defer conns.Wait()
 	defer l.Close()
-	for pause := time.Millisecond; ; {
+	const least, most = time.Millisecond, time.Second
+	for pause := least; ; {
 		c, err := l.Accept()
-		if errors.Is(err, net.ErrClosed) {
+		switch {
+		case err == nil:
+			pause = least
+			conns.Go(func() {
+				defer c.Close()
+				serve(c)
+			})
+			continue
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case !passes(err):
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.done:
 			return nil
 		}
-		if err != nil {
-			if pause > time.Second {
-				return err
-			}
-			select { // out of descriptors, perhaps: wait for some to be closed
-			case <-time.After(pause):
-			case <-l.done:
-				return nil
-			}
-			pause *= 2
-			continue
-		}
-		pause = time.Millisecond
-		conns.Go(func() {
-			defer c.Close()
-			serve(c)
-		})
+		pause = min(2*pause, most)
 	}
+}
+
+// passes reports whether an error of Accept is one that others' connections, or
+// memory, will free again.
+func passes(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close stops accepting.

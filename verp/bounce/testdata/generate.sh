@@ -148,7 +148,7 @@ dsn() { # case sender recipient…
     mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; } | ${DSN:-true} -V "env-$name" -f "$from" "$@" || true
     return 0
   fi
-  { sleep 4; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
+  { sleep 1; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
     for to; do printf "RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;orig-%s\n" "$to" "$to"; done
     printf "DATA\n"; mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; }; printf ".\nQUIT\n"
   } | sed "s/\$/\r/" | $BS || true
