@@ -118,9 +118,9 @@ func stageOf(text string) string {
 	if !containsAny(t, stageWords) {
 		return ""
 	}
-	if strings.Contains(t, ">>> DATA") && strings.Contains(t, "... USER UNKNOWN") {
-		// Sendmail pipelines: what it shows below DATA answers RCPT, and this is
-		// what it says itself of a 550 there.
+	if strings.Contains(t, "... USER UNKNOWN") {
+		// What Sendmail says itself of a 550 at RCPT. It pipelines: what it shows
+		// below DATA may answer RCPT.
 		return "RCPT"
 	}
 	for _, s := range [...]struct{ words, stage string }{
@@ -137,7 +137,7 @@ func stageOf(text string) string {
 }
 
 // stageWords: one of them is in whatever stageOf looks for.
-var stageWords = []string{"DATA", "RCPT", "MAIL", "TEXT COMMAND", "NOT LIKE", "REJECTED RECIPIENT", "I SENT THE MESSAGE"}
+var stageWords = []string{"DATA", "RCPT", "MAIL", "TEXT COMMAND", "NOT LIKE", "REJECTED RECIPIENT", "I SENT THE MESSAGE", "... USER UNKNOWN"}
 
 // bounded cuts a diagnostic to its limit, at a character's end.
 func bounded(s string) string {
