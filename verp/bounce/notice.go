@@ -41,8 +41,12 @@ func (m *message) notice(r *Report) bool {
 	for _, f := range found {
 		r.Recipients = append(r.Recipients, f.recipient(context, action, alone))
 	}
+	// Without an address, a mail system must have said it.
+	if len(found) == 0 && !isDaemon(m.header) && !m.hasStatus() {
+		return false
+	}
 	r.Kind = kindOf(action)
-	return len(found) > 0 || m.fromDaemon() || m.hasStatus()
+	return true
 }
 
 // isFooter reports whether a line starts what has nothing to do with the notice.
@@ -221,7 +225,7 @@ func (m *message) isNotice(text string) bool {
 	if isAutoReply(m.header) && isAbsence(subject) {
 		return false
 	}
-	daemon := m.fromDaemon()
+	daemon := fromDaemon(m.header)
 	head := text[:min(len(text), 8<<10)]
 	transcript := isTranscript(head)
 	if !daemon && startsWithAny(subject, answers) && !transcript {
@@ -246,7 +250,7 @@ func (m *message) isNotice(text string) bool {
 	if said[listNotice] {
 		signs++
 	}
-	if signs == 1 && daemon {
+	if signs == 1 && isDaemon(m.header) {
 		switch matchText(head, true).category {
 		case MailboxUnknown, HostUnknown, MailboxFull, Disabled:
 			signs++
@@ -271,13 +275,15 @@ func isTranscript(text string) bool {
 	return indexFold(text, "rcpt to") >= 0 && findCode(text) != 0 && !strings.HasPrefix(text, "> ") && !strings.Contains(text, "\n> ")
 }
 
-// fromDaemon reports whether a mail system sent the message.
-func (m *message) fromDaemon() bool { return fromDaemon(m.header) }
-
+// fromDaemon reports whether a mail system sent a message, by its header: it has
+// a mail system's name, or came with a null return path, as automatic replies of
+// people do, too.
 func fromDaemon(h header) bool {
-	if rp := strings.TrimSpace(h.get("Return-Path")); rp == "<>" || h.has("Return-Path") && rp == "" {
-		return true
-	}
+	return h.has("Return-Path") && strings.Trim(h.get("Return-Path"), "<> ") == "" || isDaemon(h)
+}
+
+// isDaemon reports whether the sender's name is that of a mail system.
+func isDaemon(h header) bool {
 	for _, name := range [...]string{"From", "Sender", "Return-Path"} {
 		if containsAny(withoutMarks(h.get(name)), daemons) {
 			return true
