@@ -141,7 +141,7 @@ func (g *statusGroup) merge(o statusGroup) {
 func takeGroup(r *Report, block []field) (g statusGroup, rest []field) {
 	for i, f := range block {
 		kind := statusKind(f.name)
-		if kind == seenFinal && g.seen&kind != 0 && sameAddress(g.Address, r.typedAddress(unfold(f.value))) {
+		if kind == seenFinal && g.seen&kind != 0 && g.seen&^(seenFinal|seenOriginal) == 0 && sameAddress(g.Address, r.typedAddress(unfold(f.value))) {
 			continue // the same one again
 		}
 		if g.seen&kind != 0 || startsNext(g.seen, block[i:]) {
