@@ -93,7 +93,7 @@ func (m *message) noticeText(fields bool) (text string, enclosed header) {
 		}
 		switch {
 		case p.typ == "text/plain" || p.typ == "text/x-plain" || p.typ == "text" || fields && strings.HasSuffix(p.typ, "delivery-status"):
-			b.WriteString(p.body[:min(len(p.body), maxText-min(b.Len(), maxText))])
+			b.WriteString(withoutFooter(p.body[:min(len(p.body), maxText-min(b.Len(), maxText))]))
 			b.WriteByte('\n')
 		case p.typ == "text/html" && html == "":
 			html = p.body
@@ -104,16 +104,17 @@ func (m *message) noticeText(fields bool) (text string, enclosed header) {
 		text = stripHTML(html[:min(len(html), maxText)])
 	}
 	if i := originalStart(text); i >= 0 {
-		return withoutFooter(text[:i]), enclosedHeader(text[i:])
+		return text[:i], enclosedHeader(text[i:])
 	}
-	return withoutFooter(text), nil
+	return text, nil
 }
 
-// withoutFooter cuts a text where its footer starts.
+// withoutFooter cuts a text where its footer starts. What is like one before any
+// address is a banner.
 func withoutFooter(text string) string {
-	for pos := 0; pos < len(text); {
+	for pos := max(strings.IndexByte(text, '@'), 0); pos < len(text); {
 		l, next := line(text, pos)
-		if pos > 0 && isFooter(l) {
+		if pos > 0 && text[pos-1] == '\n' && isFooter(l) {
 			return text[:pos]
 		}
 		pos = next
