@@ -103,7 +103,7 @@ func (s *system) judge(t *testing.T, receipts []receipt, deliveries []delivery, 
 	fates := map[string]int{}
 	relays := map[string]int{}
 	queue := s.log("p2")
-	inDoubt, twice := 0, 0
+	inDoubt, twice, transactional := 0, 0, 0
 	for _, r := range receipts {
 		got := arrived[r.ReturnPath]
 		delete(arrived, r.ReturnPath)
@@ -142,6 +142,9 @@ func (s *system) judge(t *testing.T, receipts []receipt, deliveries []delivery, 
 			t.Errorf("%s by %s, queue id %s: %s, want %s", r.To, r.Relay, r.QueueID, fate, want)
 		}
 		fates[fate]++
+		if r.Lane == "transactional" && r.Bounce != "" {
+			transactional++
+		}
 		if len(got) > 0 && strings.HasSuffix(r.To, "@greylisting.test") {
 			graveyards[strings.TrimPrefix(got[0].Client, s.net)]++
 		}
@@ -157,6 +160,9 @@ func (s *system) judge(t *testing.T, receipts []receipt, deliveries []delivery, 
 	}
 	if graveyards[".21"] == 0 || graveyards[".22"] == 0 || graveyards[".12"] > 0 { // what was at p1 when it was killed is tried again there
 		t.Errorf("greylisted mail was delivered by %v, want both graveyards", graveyards)
+	}
+	if transactional == 0 {
+		t.Error("no bounce came back to a return path of transactional mail")
 	}
 	for _, want := range []string{"delivered", "5.1.1 mailbox-unknown", "5.7.1 policy"} {
 		if fates[want] == 0 {

@@ -93,7 +93,11 @@ func (m *mailing) trickle(ctx context.Context) {
 		case <-tick.C:
 		}
 		id := uint64(len(m.recipients)) + i
-		message, err := m.template.compose(m.w.codecs[mxsend.Transactional], recipient{id, "Customer", fmt.Sprintf("customer%d@company.test", i)}, time.Now())
+		to := fmt.Sprintf("customer%d@company.test", i)
+		if i%8 == 0 {
+			to = fmt.Sprintf("gone-customer%d@bigmail.test", i) // mistyped, and comes back to the lane's own return path
+		}
+		message, err := m.template.compose(m.w.codecs[mxsend.Transactional], recipient{id, "Customer", to}, time.Now())
 		if err != nil {
 			return
 		}

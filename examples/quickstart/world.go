@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -57,11 +58,7 @@ func newWorld(real *realRelays) (_ *world, err error) {
 		}
 	}
 	w.receiver = &bounce.Receiver{
-		Codec: w.codecs[mxsend.Bulk], Handle: w.handleBounce, Hostname: bulkDomain, Logger: slog.New(slog.DiscardHandler),
-		Accept: func(address string) bool {
-			_, err := w.codecs[mxsend.Transactional].Decode(address)
-			return err == nil
-		},
+		Codecs: slices.Collect(maps.Values(w.codecs)), Handle: w.handleBounce, Hostname: bulkDomain, Logger: slog.New(slog.DiscardHandler),
 	}
 	var cfg mxsend.Config
 	if real != nil {
@@ -177,19 +174,13 @@ func (w *world) newSigner() (*dkim.Signer, error) {
 // handleBounce is what an application does with its bounces: a genuine return path says whom it is about, the report
 // what happened.
 func (w *world) handleBounce(_ context.Context, e bounce.Event) error {
-	token, genuine := e.Token, e.Verdict == bounce.Valid
-	if !genuine {
-		var err error
-		token, err = w.codecs[mxsend.Transactional].Decode(e.Recipient)
-		genuine = err == nil
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !genuine || e.Report == nil || e.Report.Kind != bounce.Failed || len(e.Report.Recipients) != 1 {
+	if e.Verdict != bounce.Valid || e.Report == nil || e.Report.Kind != bounce.Failed || len(e.Report.Recipients) != 1 {
 		w.strays++
 		return nil
 	}
-	id, ok := token.Uint64()
+	id, ok := e.Token.Uint64()
 	if !ok {
 		w.strays++
 		return nil
