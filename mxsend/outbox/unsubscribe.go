@@ -1,0 +1,3 @@
+package outbox
+
+func (b *Box) unsubscribeLink(m *mailing, address string) string { return "" }
