@@ -1,5 +1,3 @@
-//go:build unix
-
 // Package pgserver runs a Postgres of its own, in a temporary directory and on a free loopback port, for tests and
 // benchmarks. It needs Debian's postgresql package, or the programs initdb and postgres in PATH.
 package pgserver
@@ -11,7 +9,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -24,12 +21,12 @@ var ErrMissing = errors.New("postgres is not installed here (Debian: apt-get ins
 
 // A Server is one cluster of databases. Its methods are not for concurrent use.
 type Server struct {
-	dir, bin   string
-	port       int
-	fsync      bool
-	command    *exec.Cmd
-	exited     chan struct{}
-	credential *syscall.Credential
+	dir, bin string
+	port     int
+	fsync    bool
+	command  *exec.Cmd
+	exited   chan struct{}
+	identity *syscall.SysProcAttr // of another user than root; nil: our own
 }
 
 // Start makes a cluster of databases and starts it. Without fsync it is faster, and survives being killed, but not a power cut.
@@ -43,14 +40,9 @@ func Start(ctx context.Context, fsync bool) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{dir: dir, bin: bin, fsync: fsync}
-	if os.Geteuid() == 0 { // Postgres refuses to run as root
-		if s.credential, err = postgresUser(); err == nil {
-			err = os.Chown(dir, int(s.credential.Uid), int(s.credential.Gid))
-		}
-		if err != nil {
-			_ = os.RemoveAll(dir)
-			return nil, err
-		}
+	if s.identity, err = giveAway(dir); err != nil {
+		_ = os.RemoveAll(dir)
+		return nil, err
 	}
 	initdb := s.run(ctx, "initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
 	if output, err := initdb.CombinedOutput(); err != nil {
@@ -69,7 +61,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) run(ctx context.Context, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
 	command.Dir = s.dir
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential}
+	command.SysProcAttr = s.identity
 	return command
 }
 
@@ -142,20 +134,4 @@ func programs() (string, error) {
 		return filepath.Dir(path), nil
 	}
 	return "", ErrMissing
-}
-
-func postgresUser() (*syscall.Credential, error) {
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		return nil, err
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }

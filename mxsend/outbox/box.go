@@ -18,8 +18,10 @@ type Box struct {
 	writer *writer
 	secret []byte
 
+	ctx                     context.Context // ends when nothing can be written any more
 	stopLiving, stopWriting context.CancelFunc
 	living, writing         sync.WaitGroup
+	stopping                sync.WaitGroup // River clients of lives that are over
 	closeOnce               sync.Once
 
 	mu   sync.Mutex
@@ -35,7 +37,7 @@ func New(ctx context.Context, cfg Config) (*Box, error) {
 	}
 	b := &Box{cfg: cfg.withDefaults()}
 	var err error
-	if b.store, err = openStore(ctx, b.cfg.Database); err != nil {
+	if b.store, err = openStore(ctx, b.cfg.Database, b.cfg.Lease); err != nil {
 		return nil, err
 	}
 	if err = b.store.migrate(ctx); err == nil {
@@ -56,6 +58,7 @@ func New(ctx context.Context, cfg Config) (*Box, error) {
 	background := context.WithoutCancel(ctx)
 	var writing, living context.Context
 	writing, b.stopWriting = context.WithCancel(background)
+	b.ctx = writing
 	living, b.stopLiving = context.WithCancel(background)
 	b.writing.Go(func() { b.writer.run(writing) })
 	b.living.Go(func() { b.live(living, life) })
@@ -74,6 +77,7 @@ func (b *Box) Close() error {
 		b.stopLiving()
 		b.living.Wait()
 		b.stopWriting()
+		b.stopping.Wait()
 		b.writing.Wait()
 		b.store.close()
 	})

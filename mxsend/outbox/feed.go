@@ -76,13 +76,14 @@ func (f *feed) run() {
 		return
 	}
 	opened := f.watermark(f.used)
-	_ = l.retried("the release of a slice", func(ctx context.Context) error { // else it stays with this life, and is taken over
+	// The token says whether the slice is still the claim's, even when the life is over. Without a release it is taken over.
+	_ = l.b.retried(l.b.ctx, "the release of a slice", func(ctx context.Context) error {
 		return l.b.store.begin(ctx, func(t *tx) error { return t.release(ctx, f.claim, whole, opened) })
 	})
 }
 
-// settle waits until all results are durable. Lost is whether the slice must be left as it is: it is another's, the
-// life is over, or a mail's outcome was not told.
+// settle waits until all results are durable, in a later life if need be. Lost is whether the slice must be left as it is: it
+// is another's, the Box closes, or a mail's outcome was not told.
 func (f *feed) settle() (whole, lost bool) {
 	f.mu.Lock()
 	untold := len(f.sending)
@@ -96,11 +97,11 @@ func (f *feed) settle() (whole, lost bool) {
 		whole, lost = f.used == len(f.todo), untold > 0 || errors.Is(f.stopped, errLost)
 		f.w.mu.Unlock()
 		if settled {
-			return whole, lost || f.life.ctx.Err() != nil
+			return whole, lost
 		}
 		select {
 		case <-f.signal:
-		case <-f.life.ctx.Done():
+		case <-f.life.b.ctx.Done():
 			return false, true
 		}
 	}
@@ -199,7 +200,7 @@ func (f *feed) end() {
 
 // people reads the recipients of some members, and says of each why it is not to be sent to, if so.
 func (f *feed) people(part []member) (people []person, err error) {
-	err = f.life.retried("the reading of recipients", func(ctx context.Context) error {
+	err = f.life.b.retried(f.ctx, "the reading of recipients", func(ctx context.Context) error {
 		people, err = f.life.b.people(ctx, f.mailing, part)
 		return err
 	})

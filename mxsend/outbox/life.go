@@ -62,24 +62,45 @@ func (b *Box) live(ctx context.Context, l *life) {
 	for {
 		l.run(ctx)
 		b.setLife(nil)
-		old := l.id
-		if l = b.beginAgain(ctx); l == nil {
+		next := b.beginAgain(ctx)
+		if next == nil {
 			return
 		}
-		b.setLife(l)
-		b.writer.poke() // what the last life left
-		b.bury(l.ctx, old)
+		b.setLife(next)
+		b.writer.poke()
+		old := l
+		b.stopping.Go(func() { b.finish(next, old) })
+		l = next
 	}
+}
+
+// finish has a later life write down what one that is over still knows, and then buries it: what nobody knows is in doubt
+// from then on. It does not wait long, since others bury it anyway.
+func (b *Box) finish(l, old *life) {
+	ctx, cancel := context.WithTimeout(l.ctx, b.cfg.Lease)
+	defer cancel()
+	done := make(chan struct{})
+	go func() { defer close(done); old.wg.Wait() }()
+	select {
+	case <-done:
+		b.writer.flush(ctx)
+	case <-ctx.Done():
+	}
+	b.bury(l.ctx, old.id)
+	<-done
 }
 
 // beginAgain begins a life as soon as the database answers; nil where ctx ends first.
 func (b *Box) beginAgain(ctx context.Context) *life {
-	for ctx.Err() == nil {
+	for waited := false; ctx.Err() == nil; {
 		l, err := b.begin(ctx)
 		if err == nil {
 			return l
 		}
-		b.log().Warn("outbox: the database does not answer; nothing is sent until it does", "error", err)
+		if !waited {
+			b.log().Warn("outbox: the database does not answer; nothing is sent until it does", "error", err)
+			waited = true
+		}
 		sleep(ctx, b.lookEvery())
 	}
 	return nil
@@ -157,10 +178,23 @@ func (l *life) close(e *engine) {
 	l.stopClaims(func(*claim) bool { return true })
 	if e != nil {
 		grace, cancel := context.WithTimeout(l.ctx, l.b.cfg.StopGrace)
-		e.stop(grace)
-		cancel()
+		stopped := make(chan struct{})
+		l.b.stopping.Go(func() {
+			defer close(stopped)
+			e.stop(grace)
+			cancel()
+		})
+		select {
+		case <-stopped:
+		case <-l.ctx.Done(): // with the database away it takes long, and the next life need not wait
+		}
 	}
-	l.wg.Wait()
+	worked := make(chan struct{})
+	go func() { defer close(worked); l.wg.Wait() }()
+	select {
+	case <-worked:
+	case <-l.ctx.Done(): // finish waits for them
+	}
 	cancel()
 	<-renewed
 	if l.ctx.Err() == nil && l.b.writer.idle() {
@@ -215,20 +249,18 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// retried calls f until it succeeds or the life is over; the error then is that of the life.
-func (l *life) retried(what string, f func(ctx context.Context) error) error {
-	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		ctx, cancel := context.WithTimeout(l.ctx, commitTimeout)
-		err := f(ctx)
+// retried calls f until it succeeds or ctx ends.
+func (b *Box) retried(ctx context.Context, what string, f func(ctx context.Context) error) error {
+	for wait, first := 20*time.Millisecond, true; ; wait, first = min(2*wait, time.Second), false {
+		try, cancel := context.WithTimeout(ctx, commitTimeout)
+		err := f(try)
 		cancel()
-		if err == nil || l.ctx.Err() != nil {
-			return errors.Join(err, context.Cause(l.ctx))
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx))
 		}
-		if errors.Is(err, errBuried) {
-			l.end(errBuried)
-			return err
+		if first {
+			b.log().Warn("outbox: "+what+" is tried again and again", "error", err)
 		}
-		l.b.log().Warn("outbox: "+what+" is tried again", "error", err)
-		sleep(l.ctx, wait)
+		sleep(ctx, wait)
 	}
 }

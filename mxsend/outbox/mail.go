@@ -11,6 +11,7 @@ import (
 
 // A mailStart asks the writer for a mail's intent: begun is whether it is this process's to send.
 type mailStart struct {
+	life     *life
 	id       int64
 	begun    bool
 	answered chan bool // holds one
@@ -43,18 +44,18 @@ func (l *life) mail(ctx context.Context, id int64) (begun bool) {
 	if err != nil || message == nil {
 		return err == nil
 	}
-	start := &mailStart{id: id, answered: make(chan bool, 1)}
+	start := &mailStart{life: l, id: id, answered: make(chan bool, 1)}
 	if !l.holds() {
 		return false
 	}
 	l.b.writer.start(start)
 	select {
 	case begun = <-start.answered:
-	case <-l.ctx.Done():
+	case <-l.b.ctx.Done():
 		return false
 	}
 	if !begun {
-		return true // somebody else has it, or it is not due
+		return l.holds() // somebody else has it, or it is not due; else nobody has
 	}
 	var r result
 	switch {
@@ -70,7 +71,7 @@ func (l *life) mail(ctx context.Context, id int64) (begun bool) {
 	l.b.writer.end(end)
 	select {
 	case <-end.durable:
-	case <-l.ctx.Done():
+	case <-l.b.ctx.Done():
 	}
 	return true
 }
@@ -120,6 +121,12 @@ func ledgerID(mailing, n int64) []byte { return verp.FromUint64(uint64(mailing)<
 // writeMails writes intents and outcomes of transactional mail.
 func (t *tx) writeMails(ctx context.Context, b *Box, l *life, all *batch, sums tally) error {
 	for _, s := range all.starts {
+		if s.life != l { // which is over, and has perhaps had the intent without hearing of it: it was not used
+			if _, err := t.exec(ctx, "UPDATE outbox_mail SET process = '' WHERE id = $1 AND process = $2", s.id, s.life.id); err != nil {
+				return err
+			}
+			continue
+		}
 		// A little early is in time: River's clock and this one may differ.
 		n, err := t.exec(ctx, "UPDATE outbox_mail SET process = $1 WHERE id = $2 AND process = '' AND due <> 0 AND due <= $3",
 			l.id, s.id, nowMillis()+1000)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,9 +32,9 @@ type store struct {
 func (s *store) postgres() bool { return s.pool != nil }
 
 // openStore opens an SQLite file, or a Postgres database by its URL.
-func openStore(ctx context.Context, database string) (*store, error) {
+func openStore(ctx context.Context, database string, lease time.Duration) (*store, error) {
 	if strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://") {
-		return openPostgres(ctx, database)
+		return openPostgres(ctx, database, lease)
 	}
 	// WAL lets readers read beside the writer; FULL has every commit on the disk before it returns.
 	options := url.Values{
@@ -81,12 +82,15 @@ func escapePath(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
-func openPostgres(ctx context.Context, database string) (*store, error) {
+// openPostgres has the server end a transaction that stands idle for longer than a lease: a process that was suspended
+// amid one would hold its locks, and nobody could take over what it had in hand.
+func openPostgres(ctx context.Context, database string, lease time.Duration) (*store, error) {
 	cfg, err := pgxpool.ParseConfig(database)
 	if err != nil {
 		return nil, err // pgx masks the password
 	}
 	cfg.MaxConns = max(cfg.MaxConns, 16)
+	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(lease.Milliseconds(), 10)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, err

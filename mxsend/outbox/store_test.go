@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // onBoth runs a test on a new database of either system.
@@ -17,7 +18,7 @@ func TestManyMigrateAtOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 4 {
 			wg.Go(func() {
-				s, err := openStore(t.Context(), database)
+				s, err := openStore(t.Context(), database, time.Second)
 				if err != nil {
 					t.Error(err)
 					return

@@ -27,9 +27,12 @@ type batch struct {
 	records []record
 	starts  []*mailStart
 	ends    []*mailEnd
+	flushes []chan struct{} // closed when all before is durable
 }
 
-func (b *batch) empty() bool { return len(b.records)+len(b.starts)+len(b.ends) == 0 }
+func (b *batch) empty() bool {
+	return len(b.records)+len(b.starts)+len(b.ends)+len(b.flushes) == 0
+}
 
 // A record is the result of a claim's member.
 type record struct {
@@ -46,7 +49,9 @@ type grant struct {
 	refused, lost bool
 }
 
-func newWriter(b *Box) *writer { return &writer{b: b, wake: make(chan struct{}, 1), window: leastWindow} }
+func newWriter(b *Box) *writer {
+	return &writer{b: b, wake: make(chan struct{}, 1), window: leastWindow}
+}
 
 func (w *writer) poke() { poke(w.wake) }
 
@@ -76,10 +81,13 @@ func (w *writer) run(ctx context.Context) {
 func (w *writer) turn(ctx context.Context, l *life) {
 	w.gather(ctx)
 	batch, grants := w.take()
-	backoff := 20 * time.Millisecond
+	backoff, waited := 20*time.Millisecond, false
 	for {
 		err := w.commit(ctx, l, &batch, grants)
 		if err == nil {
+			if waited {
+				l.b.log().Info("outbox: the database takes transactions again")
+			}
 			w.committed(batch, grants)
 			return
 		}
@@ -90,7 +98,10 @@ func (w *writer) turn(ctx context.Context, l *life) {
 			w.putBack(batch)
 			return
 		}
-		l.b.log().Warn("outbox: the database refuses a transaction; nothing more is sent until it takes it", "error", err)
+		if !waited {
+			l.b.log().Warn("outbox: the database refuses a transaction; nothing more is sent until it takes one", "error", err)
+			waited = true
+		}
 		select {
 		case <-l.ctx.Done():
 		case <-time.After(backoff):
@@ -157,12 +168,27 @@ func (w *writer) idle() bool {
 	return w.batch.empty() && w.open == 0
 }
 
+// putBack keeps what a life that is over could not write.
 func (w *writer) putBack(b batch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.batch.records = append(b.records, w.batch.records...)
 	w.batch.starts = append(b.starts, w.batch.starts...)
 	w.batch.ends = append(b.ends, w.batch.ends...)
+	w.batch.flushes = append(b.flushes, w.batch.flushes...)
+}
+
+// flush returns when everything that there is to write is durable, or ctx ends.
+func (w *writer) flush(ctx context.Context) {
+	done := make(chan struct{})
+	w.mu.Lock()
+	w.batch.flushes = append(w.batch.flushes, done)
+	w.mu.Unlock()
+	w.poke()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }
 
 var (
@@ -262,6 +288,9 @@ func (w *writer) committed(b batch, grants []*grant) {
 	}
 	for _, e := range b.ends {
 		close(e.durable)
+	}
+	for _, f := range b.flushes {
+		close(f)
 	}
 	w.pokeIfWanted()
 }
