@@ -355,4 +355,4 @@ func (l *loader) open(ctx context.Context) error {
 const whyStart = "its time has not come"
 
 // ticketsEach is how many tickets a mailing has at most that nobody has taken.
-const ticketsEach = 16
+const ticketsEach = 8

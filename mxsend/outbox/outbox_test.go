@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 	"github.com/mxsend/go-mxsend/verp"
@@ -166,3 +168,6 @@ func TestEnqueue(t *testing.T) {
 		}
 	})
 }
+
+// noRounds has mxsend say Deferred at once.
+func noRounds() backoff.BackOff { return &backoff.StopBackOff{} }

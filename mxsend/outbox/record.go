@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -27,6 +28,19 @@ func (b *Box) Record(ctx context.Context, e bounce.Event) error {
 		return nil
 	}
 	mailing, n := int64(id>>32), int64(id&0xffffffff)
+	for wait := 20 * time.Millisecond; ; wait *= 2 {
+		err := b.recordOne(ctx, e.Key, mailing, n, returned)
+		if !errors.Is(err, errNotYet) || wait > time.Second || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, wait)
+	}
+}
+
+// errNotYet: a bounce has overtaken the result of the mail that it is about.
+var errNotYet = errors.New("outbox: the outcome of this mail is not recorded yet; try again later")
+
+func (b *Box) recordOne(ctx context.Context, eventKey string, mailing, n int64, returned returned) error {
 	now := time.Now()
 	return b.store.begin(ctx, func(t *tx) error {
 		where, known, err := t.recipientOf(ctx, mailing, n)
@@ -34,7 +48,7 @@ func (b *Box) Record(ctx context.Context, e bounce.Event) error {
 			return err
 		}
 		fresh, err := t.exec(ctx, `INSERT INTO outbox_event (key, mailing, n, back, category, at) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (key) DO NOTHING`, storable(e.Key), mailing, n, int64(returned.kind), int64(returned.category), now.UnixMilli())
+			ON CONFLICT (key) DO NOTHING`, storable(eventKey), mailing, n, int64(returned.kind), int64(returned.category), now.UnixMilli())
 		if err != nil || fresh == 0 {
 			return err
 		}
@@ -43,9 +57,13 @@ func (b *Box) Record(ctx context.Context, e bounce.Event) error {
 		if mailing == 0 {
 			table, key = "outbox_mail", "$4 = 0 AND id = $5"
 		}
-		if _, err := t.exec(ctx, "UPDATE "+table+" SET back = $1, category = $2, back_at = $3 WHERE "+key+" AND back <= $1",
-			int64(returned.kind), int64(returned.category), now.UnixMilli(), mailing, n); err != nil {
+		noted, err := t.exec(ctx, "UPDATE "+table+" SET back_at = CASE WHEN back <= $1 THEN $3 ELSE back_at END, category = CASE WHEN back <= $1 THEN $2 ELSE category END, back = CASE WHEN back <= $1 THEN $1 ELSE back END WHERE "+key,
+			int64(returned.kind), int64(returned.category), now.UnixMilli(), mailing, n)
+		if err != nil {
 			return err
+		}
+		if noted == 0 {
+			return errNotYet // and the transaction with the event is rolled back
 		}
 		if _, err := t.exec(ctx, `INSERT INTO outbox_returned (mailing, hour, back, category, bad, count) VALUES ($1, $2, $3, $4, $5, 1)
 			ON CONFLICT (mailing, hour, back, category, bad) DO UPDATE SET count = outbox_returned.count + 1`,

@@ -2,8 +2,6 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -97,7 +95,8 @@ func (t *tx) suppress(ctx context.Context, p SuppressionPolicy, listName string,
 	_, err := t.ExecContext(ctx, `INSERT INTO outbox_suppression (list, hash, rest, reason, provider, at, until, count, active, held)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, 0)
 		ON CONFLICT (list, hash, rest) DO UPDATE SET count = outbox_suppression.count + 1, reason = excluded.reason, at = excluded.at,
-			until = excluded.until, active = CASE WHEN outbox_suppression.active = 1 OR outbox_suppression.count + 1 >= $9 THEN 1 ELSE 0 END`,
+			until = CASE WHEN outbox_suppression.active = 1 AND outbox_suppression.until = 0 THEN 0 ELSE excluded.until END,
+			held = CASE WHEN excluded.reason = 'bounce' THEN outbox_suppression.held ELSE 0 END, active = CASE WHEN outbox_suppression.active = 1 OR outbox_suppression.count + 1 >= $9 THEN 1 ELSE 0 END`,
 		listName, first, rest, reason, domain, now.UnixMilli(), millis(until), number(threshold <= 1), threshold)
 	if err != nil || reason != ReasonBounce || p.Burst < 0 || domain == "" {
 		return err
@@ -225,6 +224,3 @@ func (b *Box) review(ctx context.Context, query, domain string) error {
 		return err
 	})
 }
-
-// isNoRows says whether a query has found nothing.
-func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
