@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/mxsend"
 )
 
@@ -36,7 +37,7 @@ func (w *world) newMailing(t *template, recipients []recipient) *mailing {
 }
 
 // send submits everything. Half-way, the first primary is switched off.
-func (m *mailing) send(ctx context.Context, b *bar) error {
+func (m *mailing) send(ctx context.Context, b *bar.Bar) error {
 	trickleCtx, stop := context.WithCancel(ctx)
 	trickle := make(chan struct{})
 	go func() {
@@ -48,13 +49,13 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 		m.note(result.Message, result.Receipt, mxsend.Bulk, 0)
 		if done++; done == len(m.recipients)/2 {
 			m.w.cluster.Primary(0).Stop()
-			b.say("%s is switched off", m.w.cluster.Primary(0).Name())
+			b.Say("%s is switched off", m.w.cluster.Primary(0).Name())
 		}
-		b.show(done)
+		b.Show(done)
 	}
 	stop()
 	<-trickle
-	b.end()
+	b.End()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil && ctx.Err() != nil {

@@ -21,6 +21,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
 
@@ -76,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintf(progress, "%d mails, and transactional ones beside them, over 2 primaries, with 2 graveyards behind them;\n"+
 		"some destinations reject, greylist or say nothing\n", len(recipients))
-	if err := mailing.send(ctx, newBar(progress, len(recipients))); err != nil {
+	if err := mailing.send(ctx, bar.New(progress, len(recipients))); err != nil {
 		return err
 	}
 	if err := w.settle(ctx); err != nil {
