@@ -107,23 +107,22 @@ func (f *feed) settle() (whole, lost bool) {
 	}
 }
 
+// readAhead is how many recipients are read at a time.
+const readAhead = 250
+
 // messages yields those whose intents are durable.
 func (f *feed) messages() iter.Seq[*mxsend.Message] {
 	return func(yield func(*mxsend.Message) bool) {
 		defer f.end()
 		pace := f.life.pace(f.mailing)
-		for next := 0; next < len(f.todo); {
-			granted, ok := f.await(next)
-			if !ok {
-				return
-			}
-			part := f.todo[next:min(granted, next+500)]
+		for start := 0; start < len(f.todo); start += readAhead {
+			part := f.todo[start:min(start+readAhead, len(f.todo))]
 			people, err := f.people(part)
 			if err != nil {
 				return
 			}
 			for i, m := range part {
-				if pace.wait(f.ctx) != nil || !f.more() {
+				if !f.await(start+i) || pace.wait(f.ctx) != nil || !f.more() {
 					return
 				}
 				message, done := f.life.compose(f.ctx, f.mailing, m, people[i])
@@ -142,26 +141,25 @@ func (f *feed) messages() iter.Seq[*mxsend.Message] {
 					return
 				}
 			}
-			next += len(part)
 		}
 	}
 }
 
-// await waits until there are intents for more than next members.
-func (f *feed) await(next int) (granted int, ok bool) {
+// await waits until there is an intent for the nth member; false where there will be none.
+func (f *feed) await(n int) bool {
 	for {
 		f.w.mu.Lock()
-		granted, ok = f.granted, f.stopped == nil
-		f.hungry = granted <= next && ok
+		granted, stopped := f.granted > n, f.stopped != nil
+		f.hungry = !granted && !stopped
 		f.w.mu.Unlock()
-		if granted > next || !ok {
-			return granted, ok
+		if granted || stopped {
+			return granted
 		}
 		f.w.poke()
 		select {
 		case <-f.signal:
 		case <-f.ctx.Done():
-			return 0, false
+			return false
 		}
 	}
 }

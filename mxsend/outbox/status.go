@@ -209,3 +209,19 @@ func (b *Box) Processes(ctx context.Context) ([]Process, error) {
 	}
 	return all, err
 }
+
+// Stats is a snapshot of this process.
+type Stats struct {
+	// Open is how many recipients of mailings have a durable intent and no durable result: so many would be in doubt if the
+	// process died now. It never exceeds Config.Gate.
+	Open int
+	// MostOpen is the largest it has been.
+	MostOpen int
+}
+
+// Stats returns a snapshot. It asks nobody, and takes no time.
+func (b *Box) Stats() Stats {
+	b.writer.mu.Lock()
+	defer b.writer.mu.Unlock()
+	return Stats{b.writer.open, b.writer.most}
+}

@@ -20,6 +20,7 @@ type writer struct {
 	feeding []*claim // guarded by mu: those that may want intents
 	open    int      // guarded by mu: intents of claims without a durable result
 	window  int      // guarded by mu: see nextWindow
+	most    int      // guarded by mu: the largest open has been
 }
 
 // A batch is what one transaction holds besides intents of claims.
@@ -274,6 +275,7 @@ func (w *writer) committed(b batch, grants []*grant) {
 			g.claim.stop(errStopped)
 		default:
 			w.open += g.upTo - g.claim.granted
+			w.most = max(w.most, w.open)
 			g.claim.granted = g.upTo
 			poke(g.claim.signal)
 		}
