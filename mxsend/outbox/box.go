@@ -1,4 +1,3 @@
-// Package outbox is under construction.
 package outbox
 
 import (
