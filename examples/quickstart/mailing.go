@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/mxsend"
 )
 
@@ -38,7 +39,7 @@ func (w *world) newMailing(t *template, recipients []recipient) *mailing {
 }
 
 // send submits everything.
-func (m *mailing) send(ctx context.Context, b *bar) error {
+func (m *mailing) send(ctx context.Context, b *bar.Bar) error {
 	trickleCtx, stop := context.WithCancel(ctx)
 	trickle := make(chan struct{})
 	go func() {
@@ -49,13 +50,13 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 	for result := range m.w.client.SendAll(ctx, m.messages()) {
 		m.note(result.Message, result.Receipt, mxsend.Bulk, 0)
 		if done++; done == len(m.recipients)/2 {
-			m.w.halfway(b.say)
+			m.w.halfway(b.Say)
 		}
-		b.show(done)
+		b.Show(done)
 	}
 	stop()
 	<-trickle
-	b.end()
+	b.End()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil && ctx.Err() != nil {

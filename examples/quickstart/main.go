@@ -24,6 +24,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
 
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(progress, "%d mails, and transactional ones beside them, over %s\n", len(recipients), w.describe())
-	if err := mailing.send(ctx, newBar(progress, len(recipients))); err != nil {
+	if err := mailing.send(ctx, bar.New(progress, len(recipients))); err != nil {
 		return err
 	}
 	if err := w.settle(ctx, progress); err != nil {
