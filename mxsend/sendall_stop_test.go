@@ -215,7 +215,7 @@ func TestSendAllBodyPanics(t *testing.T) {
 			var finished atomic.Int64
 			inBubble(t, 1, func(cfg *Config, rs []*testRelay) {
 				rs[0].delay = 100 * time.Millisecond
-				cfg.Observer = &Observer{Finished: func(Receipt, Lane) { finished.Add(1) }}
+				cfg.Observer = &Observer{Finished: func(context.Context, Receipt, Lane) { finished.Add(1) }}
 			}, func(s *testSetup) {
 				s.sloppy, s.skipStats = true, true
 				var pulled atomic.Int64
