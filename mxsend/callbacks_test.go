@@ -24,9 +24,12 @@ var faultsCalled = []liveFault{
 	{"E9/sends", callbacksSend},
 	{"E9/ends the Client", callbacksEnd},
 	{"E10", callbacksPanic},
+	{"C25", transactionalNeverBehindBulk},
 	{"C28", silentWhenReused},
+	{"C29", refusedDoNotBlock},
 	{"C30", earlyAnswers},
 	{"C32", cancelledBetween},
+	{"D14", sendAllNoHope},
 }
 
 // everywhere has f called at every place where a Client calls its user's code,
