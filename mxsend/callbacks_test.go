@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/mxsend/go-mxsend/internal/memnet"
 )
 
 // Rows that are tests of their own.
@@ -22,9 +24,12 @@ var faultsCalled = []liveFault{
 	{"E9/sends", callbacksSend},
 	{"E9/ends the Client", callbacksEnd},
 	{"E10", callbacksPanic},
+	{"C25", transactionalNeverBehindBulk},
 	{"C28", silentWhenReused},
+	{"C29", refusedDoNotBlock},
 	{"C30", earlyAnswers},
 	{"C32", cancelledBetween},
+	{"D14", sendAllNoHope},
 }
 
 // everywhere has f called at every place where a Client calls its user's code,
@@ -36,8 +41,10 @@ func everywhere(cfg *Config, f func(place string)) {
 		Disconnected: func(string, string, error) { f("Disconnected") },
 		Ejected:      func(string, time.Time, error) { f("Ejected") },
 		Restored:     func(string) { f("Restored") },
-		Attempted:    func(string, Lane, Attempt) { f("Attempted") },
-		Finished:     func(Receipt, Lane) { f("Finished") },
+		Held:         func(Lane, error) { f("Held") },
+		Resumed:      func(Lane) { f("Resumed") },
+		Attempted:    func(context.Context, string, Lane, Attempt) { f("Attempted") },
+		Finished:     func(context.Context, Receipt, Lane) { f("Finished") },
 	}
 	cfg.Logger = slog.New(calledHandler(f))
 	cfg.Retry = func() backoff.BackOff {
@@ -65,7 +72,7 @@ func everywhere(cfg *Config, f func(place string)) {
 
 // The places that everywhere calls from without a relay's doing wrong.
 var calledPlaces = []string{
-	"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Attempted", "Finished", "Enabled", "Handle", "Retry", "Reset",
+	"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Held", "Resumed", "Attempted", "Finished", "Enabled", "Handle", "Retry", "Reset",
 	"NextBackOff", "AllowRecipient", "Resolver", "Dial", "Read", "Write", "Close", "SetDeadline", "SetWriteDeadline",
 }
 
@@ -142,13 +149,26 @@ func mixed(cfg *Config, rs []*testRelay) {
 	}
 }
 
-// sendMixed sends for half a minute, and in the end a mail whose content hangs.
+// sendMixed sends for half a minute, then a mail while no relay is to be reached, and
+// in the end a mail whose content hangs.
 func (s *testSetup) sendMixed() {
 	for i := range 60 {
 		_, _ = s.send(testMessage(i))
 		s.sendAll(s.ctx(), from(1000+i*10, 5))
 		time.Sleep(500 * time.Millisecond)
 	}
+	reach := func(state memnet.HostState) {
+		for i := range s.relays {
+			s.net.SetHost(s.relays[i].ip, state)
+		}
+	}
+	reach(memnet.Refuse)
+	time.Sleep(10 * time.Second) // idle connections are closed meanwhile
+	held := make(chan struct{})
+	go func() { defer close(held); _, _ = s.send(testMessage(4000)) }()
+	time.Sleep(10 * time.Second)
+	reach(memnet.Up)
+	<-held
 	ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
 	defer cancel()
 	m := testMessage(5000)
@@ -226,7 +246,7 @@ func callbacksCall(t *testing.T) {
 
 // E9: a callback that sends, over the one connection there is.
 func callbacksSend(t *testing.T) {
-	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
+	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Held", "Resumed", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
 		for _, how := range []string{"Send", "SendAll", "Send elsewhere"} {
 			t.Run(place+"/"+how, func(t *testing.T) {
 				var s *testSetup
@@ -267,7 +287,7 @@ func callbacksSend(t *testing.T) {
 
 // E9: a callback that ends the Client.
 func callbacksEnd(t *testing.T) {
-	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
+	for _, place := range []string{"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Held", "Resumed", "Attempted", "Finished", "Handle", "AllowRecipient", "Retry", "NextBackOff"} {
 		for _, how := range []string{"Close", "Shutdown", "Shutdown with a limit"} {
 			if how == "Shutdown" && (place == "Retry" || place == "NextBackOff") {
 				continue // it would wait for the message that waits for it
@@ -387,11 +407,11 @@ func TestCallbacksInOrder(t *testing.T) {
 		cfg.Limits.Connections, cfg.Limits.Reserved = 1, -1
 		cfg.Observer = &Observer{
 			Connected: func(string, string, time.Duration, error) { note("connected") },
-			Attempted: func(ref string, _ Lane, _ Attempt) {
+			Attempted: func(_ context.Context, ref string, _ Lane, _ Attempt) {
 				time.Sleep(time.Second)
 				note("attempted " + ref)
 			},
-			Finished:     func(r Receipt, _ Lane) { note("finished " + r.Ref) },
+			Finished:     func(_ context.Context, r Receipt, _ Lane) { note("finished " + r.Ref) },
 			Disconnected: func(string, string, error) { note("disconnected") },
 		}
 	}, func(s *testSetup) {
@@ -413,7 +433,7 @@ func TestCallbacksInOrder(t *testing.T) {
 func TestFinishedOwnsItsReceipt(t *testing.T) {
 	changed := make(chan struct{})
 	inBubble(t, 1, func(cfg *Config, _ []*testRelay) {
-		cfg.Observer = &Observer{Finished: func(r Receipt, _ Lane) {
+		cfg.Observer = &Observer{Finished: func(_ context.Context, r Receipt, _ Lane) {
 			r.Recipients[0].Outcome, r.Attempts[0].Relay = Rejected, "changed"
 			close(changed)
 		}}

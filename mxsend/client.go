@@ -119,6 +119,7 @@ func (c *Client) lane(id Lane) *lane {
 // no relay is usable, Send waits until Config.Retry stops, two minutes by default.
 func (c *Client) Send(ctx context.Context, m *Message) (Receipt, error) {
 	e := c.prepare(ctx, m, Transactional)
+	e.ctx = ctx
 	c.submit(ctx, e)
 	receipt, err := e.outcome()
 	c.release(e)
@@ -199,8 +200,8 @@ func (c *Client) finish(e *entry) {
 		}
 	}
 	if f := c.cfg.Observer.Finished; f != nil {
-		receipt, lane := e.receipt.clone(), e.lane // the caller's own may be changed meanwhile
-		c.after(func() { f(receipt, lane) })
+		ctx, receipt, lane := e.ctx, e.receipt.clone(), e.lane // the caller's own may be changed meanwhile
+		c.after(func() { f(ctx, receipt, lane) })
 	}
 	c.live--
 	l.live--

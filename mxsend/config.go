@@ -76,11 +76,12 @@ type Config struct {
 	// checks DNS, relays and signer only.
 	Check CheckConfig
 	// Logger gets what an operator should know, once for each change: relays that
-	// cannot be reached, are put out or taken back, lanes that are held and go on,
-	// lookups that failed. No addresses, no content. To silence it, set
+	// cannot be reached, are ejected or restored, lanes that are held or resumed, and
+	// lookups that failed. It gets no addresses and no content. To silence it, set
 	// slog.New(slog.DiscardHandler). Nil: slog.Default(), as it is at New.
 	Logger *slog.Logger
-	// Observer is told of connections and transactions. Nil: nobody is.
+	// Observer is told of lookups, connections, relays and messages. Several are
+	// combined by Observers. Nil: nobody is told.
 	Observer *Observer
 }
 
@@ -117,24 +118,43 @@ type LaneConfig struct {
 	Rate float64
 }
 
-// Limits bound what the Client uses. Zero values mean the defaults named.
+// Limits bound what the Client uses. A zero value means the default, which each
+// field names last.
 type Limits struct {
-	Connections int // to each relay, at each port; default 10
-	// Reserved of them are kept from Bulk for Transactional; default 2, at most
-	// Connections−1. Negative: none.
-	Reserved      int
-	InFlight      int           // messages of a lane between submission and outcome; default 1000
-	InFlightBytes int64         // octets of their content; default 32 MiB; one message is always let in
-	Age           time.Duration // of a connection, ±20 %; default 300 s
-	Idle          time.Duration // of a connection; default 5 s
-	Connect       time.Duration // TCP, and the TLS handshake; default 10 s
-	Greeting      time.Duration // the relay's first reply; default 5 min (RFC 5321 §4.5.3.2.1)
-	// Reply and ReplyTransactional bound the wait for each complete reply before
-	// the final dot, and for each 64 KiB of content to be taken; defaults 60 s
-	// and 15 s.
-	Reply, ReplyTransactional time.Duration
-	// FinalDot bounds the wait for the reply to the final dot; default 10 min
-	// (RFC 5321 §4.5.3.2.6). A shorter one raises the number of messages in doubt.
+	// Connections is the highest number of connections to each relay, at each of its
+	// ports. Zero: 10.
+	Connections int
+	// Reserved is how many of the Connections are kept for Transactional mail, so that
+	// Bulk never takes them. It must be less than Connections. Negative: none. Zero: 2,
+	// or Connections−1 where that is less.
+	Reserved int
+	// InFlight is how many messages one call of SendAll holds between pulling them from
+	// its sequence and yielding their Results. Zero: 1000.
+	InFlight int
+	// InFlightBytes is how many octets of content they may have together. One message is
+	// always let in, however large it is. Zero: 32 MiB.
+	InFlightBytes int64
+	// Age is how long a connection is used before a new one replaces it, give or take
+	// 20 %, so that mail spreads over relays that were added or have come back. Zero:
+	// 300 s.
+	Age time.Duration
+	// Idle is how long a connection stays open without a message. Zero: 5 s.
+	Idle time.Duration
+	// Connect bounds opening a TCP connection, and the TLS handshake on it, each. Zero:
+	// 10 s.
+	Connect time.Duration
+	// Greeting bounds the wait for the relay's first reply. Zero: 5 min (RFC 5321
+	// §4.5.3.2.1).
+	Greeting time.Duration
+	// Reply bounds the wait for each complete reply before the final dot, and for each
+	// 64 KiB of content to be taken, for Bulk mail and while a connection is opened.
+	// Zero: 60 s.
+	Reply time.Duration
+	// ReplyTransactional is Reply for Transactional mail. Zero: 15 s.
+	ReplyTransactional time.Duration
+	// FinalDot bounds the wait for the reply to the final dot. A message whose wait is
+	// cut short is InDoubt, so a shorter one raises their number. Zero: 10 min (RFC 5321
+	// §4.5.3.2.6).
 	FinalDot time.Duration
 }
 

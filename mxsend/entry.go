@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,8 +47,9 @@ type entry struct {
 	complained bool
 	awaits     time.Time // since when a connection is being opened for it; zero: none is
 
-	run  *run          // of SendAll; nil for Send
-	done chan struct{} // of Send: receives one when every recipient has its outcome
+	ctx  context.Context // of the call that submitted it, for the Observer
+	run  *run            // of SendAll; nil for Send
+	done chan struct{}   // of Send: receives one when every recipient has its outcome
 
 	oneRcpt   [1]rcpt
 	oneResult *oneResult

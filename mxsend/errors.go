@@ -2,13 +2,15 @@ package mxsend
 
 import "errors"
 
-// Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and
-// ErrNotAttempted match every *Error of that outcome; the others name a cause.
+// Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and ErrNotAttempted
+// match every *Error of that outcome; the others name a cause within it. Their texts
+// bear no prefix "mxsend:", because they never stand alone: the text of the *Error
+// around them begins with the outcome.
 var (
-	ErrRejected     = errors.New("mxsend: rejected")
-	ErrDeferred     = errors.New("mxsend: deferred")
-	ErrInDoubt      = errors.New("mxsend: in doubt")
-	ErrNotAttempted = errors.New("mxsend: not attempted")
+	ErrRejected     = errors.New("rejected")
+	ErrDeferred     = errors.New("deferred")
+	ErrInDoubt      = errors.New("in doubt")
+	ErrNotAttempted = errors.New("not attempted")
 
 	// ErrNoRelay: the mail domain names no relay that could be used.
 	ErrNoRelay = errors.New("no relay")
@@ -17,7 +19,7 @@ var (
 	// sender. The error that has it says which, and what would mend it. Such a refusal
 	// is not final, and the message waits for its next round, but for a return path that
 	// relays refuse for its syntax, or at MAIL without a reason, while they take others:
-	// that is Rejected, and no reason to write to the recipient no more.
+	// that is Rejected, which says nothing against the recipient.
 	ErrRelayRefused = errors.New("the relay refuses this client: check its mynetworks, access rules and credentials")
 	// ErrTLSRequired: the relay offers no STARTTLS and Config wants it.
 	ErrTLSRequired = errors.New("the relay does not offer STARTTLS, which Config.TLS: mxsend.TLSRequired (the default) demands; " +
@@ -31,13 +33,16 @@ var (
 	// ErrStopped: SendAll stopped before the end of its sequence, for the reason
 	// wrapped beside it. Nothing more was pulled after the message of this error.
 	ErrStopped = errors.New("SendAll stopped here, and what its sequence still holds was not submitted")
-	// ErrInvalidMessage: the message, or this recipient's address, was refused before
-	// any relay was asked: it is not well-formed, or the Signer will not sign it.
+	// ErrInvalidMessage: the Client refused the message, or this recipient's address,
+	// before any relay was asked: it is not well-formed, or the Signer will not sign it.
+	// No relay and no recipient has refused anything: what is to be mended is the program,
+	// or the list that the address comes from.
 	ErrInvalidMessage = errors.New("invalid message")
-	// ErrNotAllowed: Config.AllowRecipient refuses the recipient.
+	// ErrNotAllowed: Config.AllowRecipient refused the recipient before any relay was
+	// asked. As with ErrInvalidMessage, that is no reason to suppress the address.
 	ErrNotAllowed = errors.New("Config.AllowRecipient refuses it")
 	// ErrClosed: the Client was closed.
-	ErrClosed = errors.New("mxsend: client closed")
+	ErrClosed = errors.New("client closed")
 )
 
 // A refusalCause is ErrRelayRefused where the relay says whom it refuses.

@@ -79,7 +79,7 @@ func ExampleClient_SendAll() {
 		if result.Err != nil {
 			fmt.Println(result.Receipt.Ref, result.Err)
 		}
-		accepted += result.Receipt.Accepted()
+		accepted += result.Receipt.Count(mxsend.Accepted)
 	}
 	fmt.Println(accepted, "accepted")
 	// Output: 1000 accepted

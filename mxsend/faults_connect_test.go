@@ -47,7 +47,7 @@ var faultsA = []fault{
 		start := time.Now()
 		s.wantAccepted(1)
 		s.wantTook(start, 0, 50*time.Millisecond)
-		if st := s.Stats().Relays[0]; !st.OutUntil.IsZero() {
+		if st := s.Stats().Relays[0]; !st.PausedUntil.IsZero() {
 			s.t.Errorf("the relay is out: %+v", st)
 		}
 	}},
@@ -247,8 +247,12 @@ func panicking(cfg *Config, _ []*testRelay) {
 		LookedUp:     func(string, Relays, error) { panic("LookedUp") },
 		Connected:    func(string, string, time.Duration, error) { panic("Connected") },
 		Disconnected: func(string, string, error) { panic("Disconnected") },
-		Attempted:    func(string, Lane, Attempt) { panic("Attempted") },
-		Finished:     func(Receipt, Lane) { panic("Finished") },
+		Ejected:      func(string, time.Time, error) { panic("Ejected") },
+		Restored:     func(string) { panic("Restored") },
+		Held:         func(Lane, error) { panic("Held") },
+		Resumed:      func(Lane) { panic("Resumed") },
+		Attempted:    func(context.Context, string, Lane, Attempt) { panic("Attempted") },
+		Finished:     func(context.Context, Receipt, Lane) { panic("Finished") },
 	}
 }
 

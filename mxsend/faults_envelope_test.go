@@ -78,8 +78,8 @@ var faultsEnvelope = slices.Concat(
 	}, func(s *testSetup) {
 		start := time.Now()
 		r, err := s.send(testMessageTo(1, 250))
-		if err != nil || r.Accepted() != 250 {
-			s.t.Errorf("%d accepted: %v", r.Accepted(), err)
+		if err != nil || r.Count(Accepted) != 250 {
+			s.t.Errorf("%d accepted: %v", r.Count(Accepted), err)
 		}
 		if got := len(s.relays[0].accepted); got != 3 {
 			s.t.Errorf("%d transactions", got)

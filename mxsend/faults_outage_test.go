@@ -20,7 +20,7 @@ var faultsOutage = []fault{
 		if n := len(s.relays[0].lines("MAIL")); n > 60 {
 			s.t.Errorf("the full relay was asked %d times", n)
 		}
-		if st := s.Stats().Relays[0]; st.Ejections == 0 || st.OutUntil.IsZero() {
+		if st := s.Stats().Relays[0]; st.Ejections == 0 || st.PausedUntil.IsZero() {
 			s.t.Errorf("the full relay is in: %+v", st)
 		}
 	}},

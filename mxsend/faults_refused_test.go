@@ -25,7 +25,7 @@ var faultsRefused = []fault{
 		if st.Ejections == 0 || !strings.Contains(s.reason(0), ErrRelayRefused.Error()) {
 			s.t.Errorf("%+v, ejected for %q", st, s.reason(0))
 		}
-		if !strings.Contains(log.String(), "relay put out") || !strings.Contains(log.String(), "mynetworks") {
+		if !strings.Contains(log.String(), "relay ejected") || !strings.Contains(log.String(), "mynetworks") {
 			s.t.Errorf("log:\n%s", &log)
 		}
 	}},

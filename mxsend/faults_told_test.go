@@ -57,7 +57,7 @@ func TestCauseWhoeverEnds(t *testing.T) {
 			var told []Attempt
 			var mu sync.Mutex
 			inBubble(t, 2, func(cfg *Config, rs []*testRelay) {
-				cfg.Observer = &Observer{Attempted: func(_ string, _ Lane, a Attempt) {
+				cfg.Observer = &Observer{Attempted: func(_ context.Context, _ string, _ Lane, a Attempt) {
 					mu.Lock()
 					defer mu.Unlock()
 					told = append(told, a)

@@ -196,7 +196,7 @@ func driveClient(t *testing.T, in []byte) {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, r := range s.ledger {
-				if r.Receipt.Accepted() == 0 {
+				if r.Receipt.Count(Accepted) == 0 {
 					continue
 				}
 				found := false

@@ -40,7 +40,7 @@ func (c *Client) noticeProgress(l *lane) {
 	}
 	l.held = false
 	lane := l.id
-	c.log(levelInfo, "lane goes on", "lane", lane)
+	c.log(levelInfo, "lane resumed", "lane", lane)
 	if f := c.cfg.Observer.Resumed; f != nil {
 		c.after(func() { f(lane) })
 	}
@@ -57,7 +57,7 @@ func (p *pool) trouble() error {
 		case r.lastErr != nil:
 			return joinCauses(fmt.Errorf("%w is usable", ErrNoRelay), relayCause{r.lastErr})
 		case r.ejectedFor != nil:
-			return joinCauses(fmt.Errorf("%w is usable", ErrNoRelay), fmt.Errorf("%s was put out", r.name), r.ejectedFor)
+			return joinCauses(fmt.Errorf("%w is usable", ErrNoRelay), fmt.Errorf("%s was ejected", r.name), r.ejectedFor)
 		}
 	}
 	return fmt.Errorf("%w is usable: none that has an address is within Config.MaxPreference and of a weight above 0", ErrNoRelay)
@@ -79,10 +79,10 @@ func (c *Client) noticeReached(r *relay) {
 	r.unreached = nil
 }
 
-// noticeOut: the relay is put out, for the first time or once more.
+// noticeOut: the relay is ejected, for the first time or once more.
 func (c *Client) noticeOut(r *relay, wait time.Duration, reason error) {
 	if !r.saidOut {
-		c.log(levelWarn, "relay put out", "relay", r.name, "for", wait, "reason", reason)
+		c.log(levelWarn, "relay ejected", "relay", r.name, "for", wait, "reason", reason)
 	}
 	r.saidOut = true
 }
@@ -90,7 +90,7 @@ func (c *Client) noticeOut(r *relay, wait time.Duration, reason error) {
 // noticeWell: the relay took a message.
 func (c *Client) noticeWell(r *relay) {
 	if r.saidOut {
-		c.log(levelInfo, "relay taken back", "relay", r.name)
+		c.log(levelInfo, "relay restored", "relay", r.name)
 	}
 	r.saidOut = false
 }

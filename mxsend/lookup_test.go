@@ -94,7 +94,7 @@ func TestLookup(t *testing.T) {
 		change   func(cfg *Config, rs []*testRelay)
 		run      func(s *testSetup)
 	}{
-		{"D16: removed while idle", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
+		{"D16/removed while idle", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) {
 				if n == 1 {
 					return relaysFor(time.Minute, rs[0]), nil
@@ -114,7 +114,7 @@ func TestLookup(t *testing.T) {
 				s.t.Errorf("the relays took %v", got)
 			}
 		}},
-		{"D16: removed, and connected all the time", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
+		{"D16/removed, and connected all the time", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) {
 				if n > 1 {
 					rs = rs[1:2]
@@ -134,7 +134,7 @@ func TestLookup(t *testing.T) {
 				s.t.Error("it got a message more")
 			}
 		}},
-		{"D16: the new lookup takes long", 1, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
+		{"D16/the new lookup takes long", 1, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) {
 				if n > 1 {
 					<-ctx.Done()
@@ -153,7 +153,7 @@ func TestLookup(t *testing.T) {
 			s.wantAccepted(3) // it failed before: nobody waits
 			s.wantTook(start, 0, 100*time.Millisecond)
 		}},
-		{"D15: all drained, and a relay is added", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
+		{"D15/all drained, and a relay is added", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) {
 				return relaysFor(time.Minute, rs[:min(n, 2)]...), nil
 			}
@@ -164,7 +164,7 @@ func TestLookup(t *testing.T) {
 			}
 			s.wantTook(start, time.Minute, time.Minute+5*time.Second)
 		}},
-		{"D15: beyond MaxPreference, and a relay is added", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
+		{"D15/beyond MaxPreference, and a relay is added", 2, func(rs []*testRelay) func(context.Context, int) (Relays, error) {
 			return func(ctx context.Context, n int) (Relays, error) {
 				found := relaysFor(time.Minute, rs[:min(n, 2)]...)
 				found.Hosts[0].Preference = 20

@@ -31,11 +31,13 @@ func (l Lane) String() string {
 // keeps no part of it after the message's outcome was returned; until then the
 // caller must not modify it either.
 type Message struct {
-	// ReturnPath is the address of MAIL FROM, where bounces go. It is
-	// required, so that none is forgotten; "<>" is the null return path.
+	// ReturnPath is the address of MAIL FROM, where bounces go: a bare address
+	// without angle brackets. It is required, so that none is forgotten; "<>" is the
+	// null return path.
 	ReturnPath string
-	// Recipients are the addresses of RCPT TO; each gets an outcome of its
-	// own. At least one is required, and none twice.
+	// Recipients are the addresses of RCPT TO: bare addresses without angle brackets
+	// or names. Each gets an outcome of its own. At least one is required, and none
+	// twice.
 	Recipients []string
 	// Content is a complete message, header and body (RFC 5322). Lines may
 	// end in CRLF or LF; LF is sent as CRLF.

@@ -157,10 +157,18 @@ func parseReturnPath(address string) (smtpwire.Mailbox, error) {
 	return parseAddress(address)
 }
 
+// errBrackets: an address is not taken in two spellings, since suppression lists,
+// AllowRecipient and Receipts compare it as it is written.
+var errBrackets = errors.New("address in angle brackets; give the bare address, jane@example.net and not <jane@example.net> " +
+	"or Jane <jane@example.net>: net/mail.ParseAddress returns it")
+
 // parseAddress checks an address and writes a domain outside ASCII as A-labels
 // (RFC 5891), so that only a local part outside ASCII needs SMTPUTF8.
 func parseAddress(address string) (smtpwire.Mailbox, error) {
 	m, err := smtpwire.ParseMailbox(address)
+	if err != nil && strings.HasSuffix(address, ">") && strings.Contains(address, "<") {
+		return m, errBrackets
+	}
 	if err != nil || !m.NonASCII() || isASCII(m.Domain()) {
 		return m, err
 	}

@@ -15,11 +15,11 @@ const (
 	NotAttempted Outcome = iota
 	// Accepted: a relay gave a complete 2yz reply to the final dot.
 	Accepted
-	// Rejected: refused for good. By a relay, if Error.Reply says so; else by the
-	// Client itself, before anything of the message was sent: ErrInvalidMessage,
-	// ErrNotAllowed or ErrLacksExtension. A relay's refusal that is ErrRelayRefused is
-	// about the return path. What is left says that this recipient, or this message,
-	// is not wanted.
+	// Rejected: refused for good. Where the error's Reply has a code, a relay refused;
+	// else the Client did, before anything of the message was sent, and the error is
+	// ErrInvalidMessage, ErrNotAllowed or ErrLacksExtension. A relay's refusal that is
+	// ErrRelayRefused is about the return path. Any other refusal of a relay says that
+	// this recipient, or this message, is not wanted.
 	Rejected
 	// Deferred: tried, and provably not accepted. It may be submitted again.
 	Deferred
@@ -45,7 +45,8 @@ func (o Outcome) String() string {
 	return "unknown outcome"
 }
 
-// A Receipt says what became of a message.
+// A Receipt says what became of a message. Read it only: its slices and errors may be
+// shared with what else was told of the message.
 type Receipt struct {
 	Ref        string            // the Message's
 	Recipients []RecipientResult // one for each of Message.Recipients, in their order
@@ -90,9 +91,6 @@ type Result struct {
 	Receipt Receipt
 	Err     error
 }
-
-// Accepted counts the recipients with that outcome; Count does so for any.
-func (r *Receipt) Accepted() int { return r.Count(Accepted) }
 
 // Count returns how many recipients have the outcome.
 func (r *Receipt) Count(o Outcome) int {

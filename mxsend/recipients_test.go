@@ -21,8 +21,8 @@ func TestManyRecipients(t *testing.T) {
 			})
 			inBubble(t, 1, change, func(s *testSetup) {
 				r, err := s.send(testMessageTo(1, 500))
-				if err != nil || r.Accepted() != 500 {
-					t.Errorf("%d accepted: %v", r.Accepted(), err)
+				if err != nil || r.Count(Accepted) != 500 {
+					t.Errorf("%d accepted: %v", r.Count(Accepted), err)
 				}
 				if got := s.relays[0].accepted; len(got) != 1 || len(got[0].to) != 500 {
 					t.Errorf("%d transactions", len(got))

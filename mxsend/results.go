@@ -236,8 +236,8 @@ func (c *Client) noteAttempt(cn *conn, e *entry, t *transaction, err error, now 
 func (c *Client) note(e *entry, a Attempt) {
 	e.attempted(a)
 	if f := c.cfg.Observer.Attempted; f != nil {
-		ref, lane := e.receipt.Ref, e.lane
-		c.after(func() { f(ref, lane, a) })
+		ctx, ref, lane := e.ctx, e.receipt.Ref, e.lane
+		c.after(func() { f(ctx, ref, lane, a) })
 	}
 }
 

@@ -3,6 +3,7 @@ package mxsend
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -123,5 +124,33 @@ func TestTransactionalBorrows(t *testing.T) {
 		s.wantTook(start, 90*time.Millisecond, 200*time.Millisecond)
 		cancel()
 		<-mailing
+	})
+}
+
+// An address in angle brackets, as some libraries return it, is refused with an error
+// that says what to do; the address is not in its text.
+func TestAngleBrackets(t *testing.T) {
+	inBubble(t, 1, nil, func(s *testSetup) {
+		for i, tt := range []struct{ returnPath, recipient string }{
+			{"b@app.test", "<jane@example.test>"},
+			{"b@app.test", "Jane Doe <jane@example.test>"},
+			{"b@app.test", `"<" <jane@example.test>`},
+			{"<jane@example.test>", "u@example.test"},
+		} {
+			m := testMessage(i)
+			m.ReturnPath, m.Recipients = tt.returnPath, []string{tt.recipient}
+			r, err := s.send(m)
+			s.want(r, Rejected)
+			s.wantErr(err, ErrInvalidMessage)
+			if text := err.Error(); !strings.Contains(text, "angle brackets") || strings.Contains(text, "example.test") {
+				t.Errorf("%q", text)
+			}
+		}
+		m := testMessage(10)
+		m.Recipients = []string{`"<jane>"@example.test`} // brackets that are part of the address
+		r, err := s.send(m)
+		if s.want(r, Accepted); err != nil {
+			t.Error(err)
+		}
 	})
 }

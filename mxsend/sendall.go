@@ -37,9 +37,9 @@ import (
 // The sequence is iterated once; the returned one must be, too.
 func (c *Client) SendAll(ctx context.Context, messages iter.Seq[*Message]) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
+		r := &run{ctx: ctx, client: c, news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		r := &run{client: c, news: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 		c.mu.Lock()
 		r.use(Bulk)
 		if p := c.lane(Bulk).pool; !p.known {
@@ -86,6 +86,7 @@ var errBroken = errors.New("the loop over SendAll was left")
 
 // A run is one call of SendAll.
 type run struct {
+	ctx    context.Context // the caller's, for the Observer
 	client *Client
 	news   chan struct{} // of capacity one: results, or the end of pulling
 	room   chan struct{} // of capacity one: the puller may look again
@@ -271,7 +272,7 @@ func (r *run) submit(ctx context.Context, p pulled) {
 	} else {
 		e = c.prepare(ctx, p.message, Bulk)
 	}
-	e.run = r
+	e.ctx, e.run = r.ctx, r
 	r.octets.Add(e.size)
 	ended := context.Cause(ctx)
 	c.mu.Lock()

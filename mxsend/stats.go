@@ -7,40 +7,44 @@ import (
 	"time"
 )
 
-// Stats is a snapshot of a Client.
+// Stats is a snapshot of a Client. It is the caller's own.
 type Stats struct {
 	Transactional, Bulk LaneStats
-	Relays              []RelayStats // of every mail domain, in DNS's order
+	Relays              []RelayStats // those of every mail domain, in the order of DNS
 }
 
-// LaneStats are a lane's.
+// LaneStats describes one lane.
 type LaneStats struct {
-	Queued   int                // messages that are ready and wait for a free place
+	Queued   int                // messages that may be sent now and wait for a free connection
 	Waiting  int                // messages that wait for their next round
 	Held     bool               // no relay is usable
-	Outcomes map[Outcome]uint64 // recipients, since New
+	Outcomes map[Outcome]uint64 // recipients by their outcome, since New
 }
 
-// RelayStats are a relay's.
+// RelayStats describes one relay.
 type RelayStats struct {
-	Domain      string // mail domain that it was found by
+	Domain      string // the mail domain that names it
 	Name        string
 	Port        int
 	Preference  int
 	Weight      int
 	Connections int                // open, or being opened
-	Limit       int                // of connections, as configured or learned
-	BulkLimit   int                // of those, for Bulk
+	Limit       int                // most connections: Limits.Connections, or what the relay allows
+	BulkLimit   int                // how many of those Bulk may have
 	InFlight    int                // messages on its connections
-	Outcomes    map[Outcome]uint64 // recipients that it gave their outcome, Accepted and Rejected
-	Ejections   uint64
-	OutUntil    time.Time                               // zero unless it is put out or cooling down
-	Reason      string                                  // why it last failed; empty where it is well
-	Latency     time.Duration                           // smoothed: MAIL to the reply to the final dot
-	Latencies   struct{ Transactional, Bulk Histogram } // the same, one by one, since New
-	LockStep    bool                                    // it is not sent commands in groups, having answered out of step
-	Extensions  []string                                // EHLO keywords of the last connection
+	Outcomes    map[Outcome]uint64 // recipients whose outcome it decided: Accepted and Rejected, since New
+	Ejections   uint64             // how often it was ejected, since New
+	PausedUntil time.Time          // it gets no mail until then: ejected, or resting after a failure; else zero
+	Reason      string             // why it last failed; empty where it works
+	Latency     time.Duration      // smoothed: from MAIL to the reply to the final dot
+	Latencies   Latencies          // the same, counted, since New
+	LockStep    bool               // it gets one command at a time, since it answered grouped commands out of order
+	Extensions  []string           // EHLO keywords that it last named
 }
+
+// Latencies are how long transactions took, MAIL to the reply to the final dot, by
+// lane.
+type Latencies struct{ Transactional, Bulk Histogram }
 
 // Stats returns a snapshot.
 func (c *Client) Stats() Stats {
@@ -82,16 +86,16 @@ func (r *relay) stats(now time.Time) RelayStats {
 		Domain: r.pool.domain, Name: r.name, Port: r.port, Preference: k.preference, Weight: k.weight,
 		Connections: k.conns, Limit: k.limit, BulkLimit: k.bulkLimit, InFlight: k.inFlight,
 		Outcomes: outcomes(r.outcomes), Ejections: r.ejections, Latency: r.latency,
-		LockStep: now.Before(r.lockStepUntil), Extensions: r.extensions,
+		Latencies: Latencies{Transactional: r.latencies[0], Bulk: r.latencies[1]},
+		LockStep:  now.Before(r.lockStepUntil), Extensions: r.extensions,
 	}
-	s.Latencies.Transactional, s.Latencies.Bulk = r.latencies[0], r.latencies[1]
 	for _, cn := range r.conns {
 		if cn.cur == nil && cn.counted.busy { // it rests
 			s.InFlight--
 		}
 	}
 	if now.Before(k.notBefore) {
-		s.OutUntil = k.notBefore
+		s.PausedUntil = k.notBefore
 	}
 	if r.lastErr != nil {
 		s.Reason = r.lastErr.Error()

@@ -136,7 +136,7 @@ func (b *bench) every5ms(ctx context.Context, k kind, phase time.Duration, p *ph
 
 func (b *bench) count(r mxsend.Receipt) {
 	b.mu.Lock()
-	b.accepted += r.Accepted()
+	b.accepted += r.Count(mxsend.Accepted)
 	b.mu.Unlock()
 }
 

@@ -119,7 +119,7 @@ func compareBounce(t *testing.T, w *world) {
 	real := w.wait(t, "bounce+rcpt550.2@app.test", 1)
 	synctest.Test(t, func(t *testing.T) {
 		c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
-		c.Destination("rcpt550.test").Reject(mxtest.AtRcpt, "550 5.1.1 Recipient unknown")
+		c.Destination("rcpt550.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 Recipient unknown"))
 		sendThrough(t, c, c.Primary(1), "rcpt550.2", []string{"u2@rcpt550.test"})
 		if err := c.Ledger().WaitBounces(t.Context(), 1); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func schedule(t *testing.T, phase time.Duration) (ages []time.Duration, notes []
 			MaximalQueueLifetime: 20 * time.Second, DelayWarningTime: 5 * time.Second}
 	}})
 	defer c.Close()
-	c.Destination("c421.test").Reject(mxtest.AtGreeting, "421 4.3.2 Service shutting down")
+	c.Destination("c421.test").Do(mxtest.Reject(mxtest.AtGreeting, "421 4.3.2 Service shutting down"))
 	time.Sleep(phase)
 	began := time.Now()
 	sendThrough(t, c, c.Primary(0), "sched", []string{"u@c421.test"})

@@ -79,10 +79,10 @@ func (s *Stage) Close() error {
 func (s *Stage) Destinations() {
 	c := s.Cluster
 	c.Destination("example.test")
-	c.Destination("grey.test").Greylist(time.Minute)
-	c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 mailbox full")
-	c.Destination("unknown.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user")
-	c.Destination("slow.test").Tarpit(3 * time.Second)
+	c.Destination("grey.test").Do(mxtest.Greylist(time.Minute))
+	c.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 mailbox full"))
+	c.Destination("unknown.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"))
+	c.Destination("slow.test").Do(mxtest.Tarpit(3 * time.Second))
 }
 
 // pixel is a small picture in the mails.

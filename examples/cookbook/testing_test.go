@@ -8,7 +8,7 @@ import (
 
 func TestFullMailbox(t *testing.T) {
 	cluster := mxtest.NewCluster(t, mxtest.Config{}) // real SMTP over TCP, ports of its own
-	cluster.Destination("example.net").Reject(mxtest.AtRcpt, "552 5.2.2 mailbox full", "jane")
+	cluster.Destination("example.net").Do(mxtest.Reject(mxtest.AtRcpt, "552 5.2.2 mailbox full"), "jane")
 	client := newClient(t, cluster, nil)
 	if _, err := client.Send(t.Context(), passwordMail("jane")); err != nil {
 		t.Fatal(err) // the relay takes it: the refusal comes back as a bounce

@@ -125,7 +125,7 @@ func demo(ctx context.Context, n int, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = cluster.Close() }()
-	cluster.Destination("provider7.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox", "gone*")
+	cluster.Destination("provider7.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox"), "gone*")
 	for i := range 2 {
 		at, err := netip.ParseAddrPort(cluster.Primary(i).ListenAddr())
 		if err != nil {

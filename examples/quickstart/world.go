@@ -93,12 +93,12 @@ func (w *world) startRelays() (cfg mxsend.Config, err error) {
 	if err != nil {
 		return cfg, err
 	}
-	w.cluster.Destination("bigmail.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox", "gone.*")
-	w.cluster.Destination("postbox.test").Reject(mxtest.AtRcpt, "550 5.1.1 unknown user", "gone.*")
-	w.cluster.Destination("greylisting.test").Greylist(5 * time.Minute)
-	w.cluster.Destination("strict.test").Reject(mxtest.AtDot, "554 5.7.1 not wanted here")
-	w.cluster.Destination("silent.test").Silence()
-	w.cluster.Destination("closed.test").NullMX()
+	w.cluster.Destination("bigmail.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox"), "gone.*")
+	w.cluster.Destination("postbox.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 unknown user"), "gone.*")
+	w.cluster.Destination("greylisting.test").Do(mxtest.Greylist(5 * time.Minute))
+	w.cluster.Destination("strict.test").Do(mxtest.Reject(mxtest.AtDot, "554 5.7.1 not wanted here"))
+	w.cluster.Destination("silent.test").Do(mxtest.Silence())
+	w.cluster.Destination("closed.test").Do(mxtest.NullMX())
 
 	signer, err := w.newSigner()
 	if err != nil {

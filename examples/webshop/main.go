@@ -102,7 +102,7 @@ func newShop(ctx context.Context, database string) (_ *shop, err error) {
 	if s.cluster, err = mxtest.Start(mxtest.Config{Domain: "relays.shop.test", Bounces: "lmtp:" + l.Addr().String()}); err != nil {
 		return nil, err
 	}
-	s.cluster.Destination("example.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox", "gone")
+	s.cluster.Destination("example.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox"), "gone")
 	s.client, err = mxsend.New(mxsend.Config{
 		Domain: s.cluster.Domain(), Resolver: mxsend.NewResolver(s.cluster.DNSAddr()), Dial: s.cluster.Dial, TLSConfig: s.cluster.TLSConfig(),
 	})

@@ -99,8 +99,8 @@ func TestDelivery(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	c := mxtest.NewCluster(t, mxtest.Config{})
 	c.Destination("mixed.test").
-		Reject(mxtest.AtRcpt, "450 4.2.1 come back later", "grete").
-		Reject(mxtest.AtRcpt, "550 5.1.1 no such user", "hugo@mixed.test")
+		Do(mxtest.Reject(mxtest.AtRcpt, "450 4.2.1 come back later"), "grete").
+		Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"), "hugo@mixed.test")
 	to := []string{"anna@mixed.test", "grete@mixed.test", "hugo@mixed.test"}
 	if err := send(client(t, c, c.Primary(1)), "bounce@app.test", mail("m2", to...), to...); err != nil {
 		t.Fatal(err)

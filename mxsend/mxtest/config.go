@@ -75,7 +75,7 @@ type Config struct {
 	// redacted, content only as a count of octets.
 	Transcripts bool
 
-	// Logger gets a line for each session that ends, at Debug. Nil: none.
+	// Logger gets a line for each session that ends, at Debug. Nil: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -83,6 +83,9 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	if c.Domain == "" {
 		c.Domain = "mail.test"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	c.Domain = strings.ToLower(strings.TrimSuffix(c.Domain, "."))
 	if c.GraveyardDomain == "" {

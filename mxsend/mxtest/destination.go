@@ -10,8 +10,8 @@ import (
 )
 
 // A Destination is a mail domain of the world outside, as the relays meet it. Unscripted, it takes
-// every mail. Its methods add rules for all its recipients, or for those that match the given
-// patterns (path.Match on the lower-case address or on its local part); they return the Destination.
+// every mail. [Destination.Do] and [Destination.Script] say what it does instead, for all its recipients or for those
+// that match a pattern (path.Match on the lower-case address or on its local part); they return the Destination.
 //
 // Scripting the same recipients of a domain twice is an error, reported by tb.Fatalf or, in a cluster
 // of [Start], by a panic; [Destination.Reset] starts afresh, also while the cluster runs.
@@ -47,43 +47,41 @@ type Rule struct {
 	Do Behaviour
 }
 
-// Accept takes the mail; useful beside a rule that does not.
-func (d *Destination) Accept(recipients ...string) *Destination { return d.add(Accept(), recipients) }
-
-// Reject answers reply at a stage; see the function [Reject].
-func (d *Destination) Reject(at Stage, reply string, recipients ...string) *Destination {
-	return d.add(Reject(at, reply), recipients)
+// Do has the destination do that with all its recipients, or with those that match the patterns. What is said of
+// patterns goes before what is said of everyone, in whatever order the calls come. As in a [Rule], what is done at RCPT
+// concerns the recipient that matches, and everything else the session.
+func (d *Destination) Do(do Behaviour, patterns ...string) *Destination {
+	at := caller()
+	if len(patterns) == 0 {
+		patterns = []string{""}
+	}
+	d.mu.Lock()
+	var err error
+	for _, p := range patterns {
+		p = strings.ToLower(p)
+		rule := Rule{Recipient: p, Do: do}
+		if err = rule.validate(); err != nil {
+			err = fmt.Errorf("destination %s: %w", d.domain, err)
+			break
+		}
+		if place, ok := d.where[p]; ok {
+			who := "all recipients"
+			if p != "" {
+				who = fmt.Sprintf("recipient %q", p)
+			}
+			err = fmt.Errorf("destination %s: %s scripted twice, first at %s; call Reset before, or say both in one Script", d.domain, who, place)
+			break
+		}
+		d.where[p] = at
+		if n := len(d.rules); p != "" && n > 0 && d.rules[n-1].Recipient == "" {
+			d.rules = append(d.rules[:n-1], rule, d.rules[n-1])
+		} else {
+			d.rules = append(d.rules, rule)
+		}
+	}
+	d.mu.Unlock()
+	return d.done(at, err)
 }
-
-// Greylist answers 450 for a while; see the function [Greylist].
-func (d *Destination) Greylist(wait time.Duration, recipients ...string) *Destination {
-	return d.add(Greylist(wait), recipients)
-}
-
-// Refuse refuses connections.
-func (d *Destination) Refuse() *Destination { return d.add(Refuse(), nil) }
-
-// Silence takes connections and says nothing.
-func (d *Destination) Silence() *Destination { return d.add(Silence(), nil) }
-
-// Drop closes the connection at a stage without a reply.
-func (d *Destination) Drop(at Stage, recipients ...string) *Destination {
-	return d.add(Drop(at), recipients)
-}
-
-// Tarpit takes the mail, that much later.
-func (d *Destination) Tarpit(wait time.Duration, recipients ...string) *Destination {
-	return d.add(Tarpit(wait), recipients)
-}
-
-// NullMX makes it a domain that takes no mail.
-func (d *Destination) NullMX() *Destination { return d.add(NullMX(), nil) }
-
-// NXDomain makes it a domain that does not exist.
-func (d *Destination) NXDomain() *Destination { return d.add(NXDomain(), nil) }
-
-// ServFail makes its DNS fail.
-func (d *Destination) ServFail() *Destination { return d.add(ServFail(), nil) }
 
 // Script sets rules in the order they are looked at. It is an error where the destination has a script.
 func (d *Destination) Script(rules ...Rule) *Destination {
@@ -117,40 +115,6 @@ func (d *Destination) Reset() *Destination {
 	d.rules, d.where, d.grey = nil, map[string]string{}, map[string]time.Duration{}
 	d.mu.Unlock()
 	return d.done("", nil)
-}
-
-// add adds a rule for each pattern. Rules for patterns go before those for everyone, so that the order of calls does not matter.
-func (d *Destination) add(do Behaviour, patterns []string) *Destination {
-	at := caller()
-	if len(patterns) == 0 {
-		patterns = []string{""}
-	}
-	d.mu.Lock()
-	var err error
-	for _, p := range patterns {
-		p = strings.ToLower(p)
-		rule := Rule{Recipient: p, Do: do}
-		if err = rule.validate(); err != nil {
-			err = fmt.Errorf("destination %s: %w", d.domain, err)
-			break
-		}
-		if place, ok := d.where[p]; ok {
-			who := "all recipients"
-			if p != "" {
-				who = fmt.Sprintf("recipient %q", p)
-			}
-			err = fmt.Errorf("destination %s: %s scripted twice, first at %s; call Reset before, or say both in one Script", d.domain, who, place)
-			break
-		}
-		d.where[p] = at
-		if n := len(d.rules); p != "" && n > 0 && d.rules[n-1].Recipient == "" {
-			d.rules = append(d.rules[:n-1], rule, d.rules[n-1])
-		} else {
-			d.rules = append(d.rules, rule)
-		}
-	}
-	d.mu.Unlock()
-	return d.done(at, err)
 }
 
 // done ends a change of the script.

@@ -8,7 +8,7 @@
 // process, by a model of Postfix's queue manager and delivery agent.
 //
 //	cluster := mxtest.NewCluster(t, mxtest.Config{})
-//	cluster.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 mailbox full")
+//	cluster.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 mailbox full"))
 //	// … send through cluster.Domain(), cluster.DNSAddr(), cluster.Port(), cluster.Dial …
 //	cluster.Ledger().AssertNothingLost(t)
 //

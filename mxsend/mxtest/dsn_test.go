@@ -32,7 +32,7 @@ func TestNotificationParameters(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
-				c.Destination("no.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user")
+				c.Destination("no.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"))
 				w := dialWire(t, c, c.Primary(0))
 				got := w.say("EHLO a\nMAIL FROM:<b@app.test>"+tt.mail+"\nRCPT TO:<"+tt.to+">"+tt.rcpt+"\nDATA\n", 5)
 				if !strings.HasPrefix(got[4], "354") {
@@ -68,7 +68,7 @@ func cutLastString(s, sep string) (before, after string, found bool) {
 func TestNotificationEchoesEnvelope(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
-		c.Destination("no.test").Reject(mxtest.AtDot, "554 5.7.1 spam")
+		c.Destination("no.test").Do(mxtest.Reject(mxtest.AtDot, "554 5.7.1 spam"))
 		w := dialWire(t, c, c.Primary(0))
 		w.say("EHLO a\nMAIL FROM:<b@app.test> ENVID=QQ+2B314159\nRCPT TO:<u@no.test> ORCPT=rfc822;old+2Bname@no.test\nRCPT TO:<v@no.test>\nDATA\n", 6)
 		w.say(content, 1)
@@ -93,7 +93,7 @@ func TestNotificationEchoesEnvelope(t *testing.T) {
 func TestNullReturnPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
-		c.Destination("no.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user")
+		c.Destination("no.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"))
 		w := dialWire(t, c, c.Primary(0))
 		w.say("EHLO a\nMAIL FROM:<>\nRCPT TO:<u@no.test>\nDATA\n", 5)
 		w.say(content, 1)
@@ -176,7 +176,7 @@ func TestTransports(t *testing.T) {
 				return r
 			}}
 			bubble(t, cfg, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-				c.Destination("slow.test").Tarpit(time.Minute)
+				c.Destination("slow.test").Do(mxtest.Tarpit(time.Minute))
 				for range 4 {
 					send("u@slow.test")
 				}
@@ -198,7 +198,7 @@ func TestTransports(t *testing.T) {
 func TestHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := mxtest.NewCluster(t, mxtest.Config{Memory: true, Bounces: "lmtp:10.1.0.1:24"})
-		c.Destination("no.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user")
+		c.Destination("no.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"))
 		s := client(t, c, c.Primary(0))
 		if err := send(s, "b@app.test", mail("x", "u@no.test"), "u@no.test"); err != nil {
 			t.Fatal(err)

@@ -72,7 +72,7 @@ func ExampleRelay_Stop() {
 }
 
 // Greylisting: the primary hands the mail to a graveyard, which is on another network and so greylisted anew.
-func ExampleDestination_Greylist() {
+func ExampleGreylist() {
 	cluster, err := mxtest.Start(mxtest.Config{})
 	if err != nil {
 		log.Fatal(err)
@@ -81,7 +81,7 @@ func ExampleDestination_Greylist() {
 	sender := newSender(cluster)
 	defer sender.Close()
 
-	cluster.Destination("grey.test").Greylist(200 * time.Millisecond)
+	cluster.Destination("grey.test").Do(mxtest.Greylist(200 * time.Millisecond))
 	if _, err := sender.Send(context.Background(), order("jane@grey.test")); err != nil {
 		log.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func ExampleLedger_Notifications() {
 	sender := newSender(cluster)
 	defer sender.Close()
 
-	cluster.Destination("example.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user", "jane")
+	cluster.Destination("example.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"), "jane")
 	if _, err := sender.Send(context.Background(), order("jane@example.test")); err != nil {
 		log.Fatal(err) // the relay took it; that it bounces is known only later
 	}

@@ -265,7 +265,7 @@ func TestLimits(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := mxtest.NewCluster(t, mxtest.Config{Memory: true, Graveyards: mxtest.NoGraveyards, Limits: tt.limits})
-				c.Destination("down.test").Refuse()
+				c.Destination("down.test").Do(mxtest.Refuse())
 				if got := tt.do(func() *wire { return dialWire(t, c, c.Primary(0)) }); got != tt.want {
 					t.Errorf("got %q, want %q", got, tt.want)
 				}

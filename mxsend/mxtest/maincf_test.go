@@ -164,7 +164,7 @@ func TestParsedFallback(t *testing.T) {
 		t.Error("a domain that names no graveyard was taken")
 	}
 	bubble(t, mxtest.Config{GraveyardDomain: "Graveyard.shop.test.", Relay: primary}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("down.test").Refuse()
+		c.Destination("down.test").Do(mxtest.Refuse())
 		got := map[string]int{}
 		for range 40 {
 			got[send("u@down.test").Recipients[0].Relay]++

@@ -64,7 +64,7 @@ func TestFiveDaysInMemory(t *testing.T) {
 		}
 		b := &bounces{refuse: 1}
 		serveBounces(t, b, l)
-		c.Destination("down.test").Refuse()
+		c.Destination("down.test").Do(mxtest.Refuse())
 		s := client(t, c, c.Primary(0))
 		if err := send(s, "bounce+x=u=down.test@app.test", mail("m3", "u@down.test"), "u@down.test"); err != nil {
 			t.Fatal(err)

@@ -53,19 +53,19 @@ func TestMisuse(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{"scripted twice", func() { c.Destination("a.test").Refuse(); c.Destination("A.test.").Silence() }, "destination a.test: all recipients scripted twice, first at misuse_test.go:"},
+		{"scripted twice", func() { c.Destination("a.test").Do(mxtest.Refuse()); c.Destination("A.test.").Do(mxtest.Silence()) }, "destination a.test: all recipients scripted twice, first at misuse_test.go:"},
 		{"recipient twice", func() {
-			c.Destination("b.test").Reject(mxtest.AtRcpt, "550 no", "u").Greylist(time.Second, "U")
+			c.Destination("b.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 no"), "u").Do(mxtest.Greylist(time.Second), "U")
 		}, `recipient "u" scripted twice`},
 		{"script over script", func() {
-			c.Destination("c.test").Refuse().Script(mxtest.Rule{Do: mxtest.Accept()})
+			c.Destination("c.test").Do(mxtest.Refuse()).Script(mxtest.Rule{Do: mxtest.Accept()})
 		}, "has a script (misuse_test.go:"},
-		{"pattern", func() { c.Destination("d.test").Accept("[") }, `recipient pattern "["`},
-		{"reply", func() { c.Destination("e.test").Reject(mxtest.AtRcpt, "no") }, `"no": a reply has the form`},
-		{"reply that accepts", func() { c.Destination("f.test").Reject(mxtest.AtRcpt, "250 Ok") }, "does not reject"},
-		{"contradiction", func() { c.Destination("g.test").Reject(mxtest.AtRcpt, "450 5.1.1 x") }, "contradict each other"},
-		{"stage", func() { c.Destination("h.test").Drop(mxtest.AtIdle) }, "a destination does nothing at stage idle"},
-		{"wait", func() { c.Destination("i.test").Tarpit(0) }, "the wait must be positive"},
+		{"pattern", func() { c.Destination("d.test").Do(mxtest.Accept(), "[") }, `recipient pattern "["`},
+		{"reply", func() { c.Destination("e.test").Do(mxtest.Reject(mxtest.AtRcpt, "no")) }, `"no": a reply has the form`},
+		{"reply that accepts", func() { c.Destination("f.test").Do(mxtest.Reject(mxtest.AtRcpt, "250 Ok")) }, "does not reject"},
+		{"contradiction", func() { c.Destination("g.test").Do(mxtest.Reject(mxtest.AtRcpt, "450 5.1.1 x")) }, "contradict each other"},
+		{"stage", func() { c.Destination("h.test").Do(mxtest.Drop(mxtest.AtIdle)) }, "a destination does nothing at stage idle"},
+		{"wait", func() { c.Destination("i.test").Do(mxtest.Tarpit(0)) }, "the wait must be positive"},
 		{"never", func() { c.Destination("j.test").Script(mxtest.Rule{First: 3, Last: 2}) }, "rule 1: attempts 3 to 2 never happen"},
 		{"no domain", func() { c.Destination("no domain") }, `Destination("no domain"): no domain name`},
 		{"no relay", func() { c.Primary(2) }, "Primary(2): the cluster has 2 primaries, counted from 0"},
@@ -160,7 +160,7 @@ func TestConfigErrors(t *testing.T) {
 
 func TestAssertionsFail(t *testing.T) {
 	c := mxtest.NewCluster(t, mxtest.Config{Memory: true})
-	c.Destination("down.test").Refuse()
+	c.Destination("down.test").Do(mxtest.Refuse())
 	s := client(t, c, c.Primary(0))
 	for range 2 {
 		if err := send(s, "b@app.test", mail("same", "u@x.test", "v@down.test"), "u@x.test", "v@down.test"); err != nil {
@@ -218,7 +218,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.Destination("slow.test").Tarpit(time.Hour)
+			c.Destination("slow.test").Do(mxtest.Tarpit(time.Hour))
 			c.Primary(0).Inject(mxtest.Fault{Kind: mxtest.Stall, At: mxtest.AtRcpt})
 			if err := send(client(t, c, c.Primary(1)), "b@app.test", mail("x", "u@slow.test"), "u@slow.test"); err != nil {
 				t.Fatal(err)

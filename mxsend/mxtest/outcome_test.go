@@ -124,7 +124,7 @@ func first(c *mxtest.Cluster, m mxtest.Mail) mxtest.Recipient {
 // A graveyard that refuses for good what it is handed makes the primary bounce.
 func TestFallbackRefusal(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("grey.test").Greylist(time.Minute)
+		c.Destination("grey.test").Do(mxtest.Greylist(time.Minute))
 		c.Graveyard(0).Inject(mxtest.Fault{Kind: mxtest.Answer, At: mxtest.AtRcpt, Reply: "550 5.7.1 relay access denied", Times: mxtest.Always})
 		to := send("u@grey.test").Recipients[0]
 		if to.Place != mxtest.Bounced || to.Relay != "p1.mail.test" || !strings.Contains(to.Reply, "g1.mail.test") || to.Status != "5.7.1" {
@@ -136,7 +136,7 @@ func TestFallbackRefusal(t *testing.T) {
 // The graveyard is on another network than the primary, and so greylisted anew; then the mail is sent.
 func TestGreylisting(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("grey.test").Greylist(4 * time.Minute)
+		c.Destination("grey.test").Do(mxtest.Greylist(4 * time.Minute))
 		m := send("u@grey.test")
 		if to := m.Recipients[0]; to.Place != mxtest.Deferred || to.Relay != "g1.mail.test" || to.Attempts != 2 {
 			t.Errorf("got %+v", to)
@@ -188,7 +188,7 @@ func TestFallbackByNameIsShared(t *testing.T) {
 	}}
 	bubble(t, cfg, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
 		c.DNS().SetMX("graveyard.mail.test", mxtest.MX{Preference: 5, Host: "g1.mail.test"}, mxtest.MX{Preference: 5, Host: "g2.mail.test"})
-		c.Destination("down.test").Reject(mxtest.AtMail, "450 4.0.0 no")
+		c.Destination("down.test").Do(mxtest.Reject(mxtest.AtMail, "450 4.0.0 no"))
 		got := map[string]int{}
 		for range 60 {
 			got[send("u@down.test").Recipients[0].Relay]++
@@ -210,7 +210,7 @@ func TestSenderTransport(t *testing.T) {
 	}}
 	bubble(t, cfg, func(t *testing.T, c *mxtest.Cluster, dead func(...string) mxtest.Mail) {
 		for i := range 10 {
-			c.Destination(fmt.Sprintf("silent%d.test", i)).Silence()
+			c.Destination(fmt.Sprintf("silent%d.test", i)).Do(mxtest.Silence())
 			dead(fmt.Sprintf("u@silent%d.test", i))
 		}
 		for returnPath, want := range map[string]mxtest.Place{"b@app.test": mxtest.Queued, "b@Tx.Test": mxtest.Delivered, "b@eu.tx.test": mxtest.Delivered, "b@notx.test": mxtest.Queued, "": mxtest.Queued} {
@@ -235,7 +235,7 @@ func TestSenderTransport(t *testing.T) {
 func TestDelayWarning(t *testing.T) {
 	cfg := mxtest.Config{Relay: func(string) mxtest.RelayConfig { return mxtest.RelayConfig{DelayWarningTime: 4 * time.Hour} }}
 	bubble(t, cfg, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("down.test").Refuse()
+		c.Destination("down.test").Do(mxtest.Refuse())
 		send("u@down.test")
 		time.Sleep(24 * time.Hour)
 		notes := c.Ledger().Notifications()
@@ -257,7 +257,7 @@ func TestDelayWarning(t *testing.T) {
 
 func TestWipedDiskIsALoss(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("down.test").Refuse()
+		c.Destination("down.test").Do(mxtest.Refuse())
 		m := send("u@down.test")
 		c.Graveyard(0).Wipe()
 		if to := first(c, m); to.Place != mxtest.Lost {
@@ -274,7 +274,7 @@ func TestWipedDiskIsALoss(t *testing.T) {
 
 func TestFlushAndReset(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		d := c.Destination("down.test").Refuse()
+		d := c.Destination("down.test").Do(mxtest.Refuse())
 		m := send("u@down.test")
 		d.Reset()
 		c.Graveyard(0).Flush()
@@ -304,7 +304,7 @@ func TestDuplicatesByMessageID(t *testing.T) {
 // What a stopped relay was doing comes to be when it is started again.
 func TestStoppedRelayDeliversNothing(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("slow.test").Tarpit(time.Minute)
+		c.Destination("slow.test").Do(mxtest.Tarpit(time.Minute))
 		m := send("u@slow.test")
 		c.Primary(0).Stop()
 		if err := c.WaitIdle(t.Context()); err != nil {
@@ -324,7 +324,7 @@ func TestStoppedRelayDeliversNothing(t *testing.T) {
 // Mail for a destination that was found dead is deferred without an attempt, for the reason why it is dead.
 func TestDeadDestination(t *testing.T) {
 	bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("dead.test").Silence()
+		c.Destination("dead.test").Do(mxtest.Silence())
 		to := make([]string, 60) // two deliveries of 50 recipients and of 10
 		for i := range to {
 			to[i] = strings.Repeat("u", i+1) + "@dead.test"
@@ -353,7 +353,7 @@ func TestDeadDestination(t *testing.T) {
 
 func TestWaitIdleSaysWhatIsLeft(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {
-		c.Destination("slow.test").Tarpit(time.Hour)
+		c.Destination("slow.test").Do(mxtest.Tarpit(time.Hour))
 		send("u@slow.test")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -369,13 +369,13 @@ func TestShortScripts(t *testing.T) {
 		name, status string
 		script       func(*mxtest.Destination)
 	}{
-		{"null MX", "5.1.0", func(d *mxtest.Destination) { d.NullMX() }},
-		{"NXDOMAIN", "5.4.4", func(d *mxtest.Destination) { d.NXDomain() }},
-		{"SERVFAIL", "4.4.3", func(d *mxtest.Destination) { d.ServFail() }},
-		{"silence", "4.4.2", func(d *mxtest.Destination) { d.Silence() }},
-		{"drop", "4.4.2", func(d *mxtest.Destination) { d.Drop(mxtest.AtData) }},
-		{"reject with an exception", "2.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no").Accept("u") }},
-		{"no enhanced status code", "5.0.0", func(d *mxtest.Destination) { d.Reject(mxtest.AtRcpt, "550 no") }},
+		{"null MX", "5.1.0", func(d *mxtest.Destination) { d.Do(mxtest.NullMX()) }},
+		{"NXDOMAIN", "5.4.4", func(d *mxtest.Destination) { d.Do(mxtest.NXDomain()) }},
+		{"SERVFAIL", "4.4.3", func(d *mxtest.Destination) { d.Do(mxtest.ServFail()) }},
+		{"silence", "4.4.2", func(d *mxtest.Destination) { d.Do(mxtest.Silence()) }},
+		{"drop", "4.4.2", func(d *mxtest.Destination) { d.Do(mxtest.Drop(mxtest.AtData)) }},
+		{"reject with an exception", "2.0.0", func(d *mxtest.Destination) { d.Do(mxtest.Reject(mxtest.AtRcpt, "550 no")).Do(mxtest.Accept(), "u") }},
+		{"no enhanced status code", "5.0.0", func(d *mxtest.Destination) { d.Do(mxtest.Reject(mxtest.AtRcpt, "550 no")) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, mxtest.Config{Graveyards: mxtest.NoGraveyards}, func(t *testing.T, c *mxtest.Cluster, send func(...string) mxtest.Mail) {

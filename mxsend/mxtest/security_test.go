@@ -99,7 +99,7 @@ func testBounded(t *testing.T) {
 // A relay takes mail for any domain, but hands it to nobody outside: only to Config.Bounces, on loopback.
 func testDeliversNowhere(t *testing.T) {
 	c := mxtest.NewCluster(t, mxtest.Config{Bounces: "smtp:192.0.2.1:25"})
-	c.Destination("no.test").Reject(mxtest.AtRcpt, "550 5.1.1 no")
+	c.Destination("no.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no"))
 	s := client(t, c, c.Primary(0))
 	for _, to := range []string{"u@example.com", "u@no.test"} {
 		if err := send(s, "b@app.test", mail("x", to), to); err != nil {

@@ -45,9 +45,7 @@ func (r *Relay) serve(listener net.Listener, address string) {
 				delete(r.sessions, s)
 				r.admission.leave(s, r.e.now())
 				r.mu.Unlock()
-				if log := r.c.cfg.Logger; log != nil {
-					log.Debug("session ended", "relay", r.name, "client", s.helo, "after", time.Since(r.e.start))
-				}
+				r.c.cfg.Logger.Debug("session ended", "relay", r.name, "client", s.helo, "after", time.Since(r.e.start))
 			})
 		}
 	})

@@ -83,14 +83,14 @@ func TestAdvance(t *testing.T) {
 	}
 	var waited, advanced []string
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, s func(to ...string) mxtest.Mail) {
-		c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 full")
+		c.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 full"))
 		s("u@full.test")
 		time.Sleep(6 * 24 * time.Hour)
 		synctest.Wait()
 		waited = attempts(c)
 	})
 	c := mxtest.NewCluster(t, mxtest.Config{})
-	c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 full")
+	c.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 full"))
 	if err := send(client(t, c, c.Primary(0)), "b@app.test", mail("x", "u@full.test"), "u@full.test"); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAdvance(t *testing.T) {
 // Advancing wakes what waits by the system's clock no later than it would have been.
 func TestAdvanceAndWait(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, s func(to ...string) mxtest.Mail) {
-		c.Destination("slow.test").Tarpit(time.Hour)
+		c.Destination("slow.test").Do(mxtest.Tarpit(time.Hour))
 		s("u@slow.test")
 		c.Advance(59 * time.Minute)
 		time.Sleep(59 * time.Second)
@@ -151,8 +151,8 @@ func TestAdvanceAndWait(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	bubble(t, mxtest.Config{}, func(t *testing.T, c *mxtest.Cluster, s func(to ...string) mxtest.Mail) {
-		c.Destination("no.test").Reject(mxtest.AtRcpt, "550 5.1.1 no")
-		c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 full")
+		c.Destination("no.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no"))
+		c.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 full"))
 		first := s("jane@example.test")
 		time.Sleep(time.Minute)
 		second := s("bob@no.test", "BOB@example.test")
@@ -281,7 +281,7 @@ func ExampleCluster_Advance() {
 	sender := newSender(cluster)
 	defer sender.Close()
 
-	cluster.Destination("down.test").Refuse()
+	cluster.Destination("down.test").Do(mxtest.Refuse())
 	if _, err := sender.Send(context.Background(), order("jane@down.test")); err != nil {
 		panic(err)
 	}

@@ -35,7 +35,7 @@ func TestBouncesComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		cluster := mxtest.NewCluster(t, mxtest.Config{Bounces: "lmtp:" + l.Addr().String()})
-		cluster.Destination("provider3.test").Reject(mxtest.AtRcpt, "550 5.1.1 no such user", "user3*")
+		cluster.Destination("provider3.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such user"), "user3*")
 		b := newBox(t, testConfig(t, database, testClient(t, cluster)))
 		receiver := &bounce.Receiver{Codec: testCodec(), Handle: b.Record, Hostname: "bounce.shop.test"}
 		go func() { _ = receiver.ServeLMTP(l) }()

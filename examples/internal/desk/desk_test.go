@@ -375,7 +375,7 @@ func TestManyDestinations(t *testing.T) {
 	for n := range 300 {
 		c.Destination(fmt.Sprintf("d%d.test", n))
 	}
-	c.Destination("full.test").Reject(mxtest.AtRcpt, "452 4.2.2 full")
+	c.Destination("full.test").Do(mxtest.Reject(mxtest.AtRcpt, "452 4.2.2 full"))
 	send(t, c, "b@app.test", "jane@busy.test", "Subject: x\n\nx\n")
 	s, _ := asJSON[snapshot](t, d, "/", nil)
 	if len(s.Destinations) != mostDestinations || s.Others != 302-mostDestinations || s.Destinations[0].Domain != "full.test" || s.Destinations[1].Domain != "busy.test" {
