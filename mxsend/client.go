@@ -25,7 +25,7 @@ type Client struct {
 
 	// mu guards all that follows, every pool, relay, lane and entry, and of a
 	// conn the fields said to be. Nothing is read, written, slept or called back
-	// under it. Lock order: conn.mu, Client.mu, then run.mu.
+	// under it. Lock order: a session's, Client.mu, then run.mu.
 	mu             sync.Mutex
 	pools          map[poolKey]*pool
 	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
@@ -219,7 +219,7 @@ func (c *Client) log(level slog.Level, msg string, args ...any) {
 	c.after(func() { c.cfg.Logger.Log(context.Background(), level, msg, args...) })
 }
 
-// after has f called once mu is released, and a conn's where that is held, too.
+// after has f called once mu is released, and a session's where that is held, too.
 func (c *Client) after(f func()) { c.afterUnlock = append(c.afterUnlock, f) }
 
 // unlock releases mu and makes the calls that were put off.
@@ -241,9 +241,9 @@ func (c *Client) unlockLast() {
 	c.tell(calls)
 }
 
-// unlockFor is unlock for who holds the mu of a conn: its calls are made when
-// that is released.
-func (c *Client) unlockFor(cn *conn) { cn.calls = append(cn.calls, c.letGo()...) }
+// unlockFor is unlock for who holds the lock of a conn's session: its calls are made
+// when that is released.
+func (c *Client) unlockFor(cn *conn) { cn.session.After(c.letGo()) }
 
 // tell makes calls into the user's code, with no lock held.
 func (c *Client) tell(calls []func()) {

@@ -1,8 +1,6 @@
 package mxsend
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -97,7 +95,15 @@ func (e *entry) forgive() bool {
 	return some
 }
 
-const maxAttempts = 16
+func (e *entry) avoidRelay(r *relay) {
+	id := r.candidate().id
+	for _, a := range e.avoid {
+		if a == id {
+			return
+		}
+	}
+	e.avoid = append(e.avoid, id)
+}
 
 func newEntry() any { return &entry{done: make(chan struct{}, 1)} }
 
@@ -121,65 +127,6 @@ func (e *entry) addRecipients(addresses []string) {
 	}
 	for i, a := range addresses {
 		e.receipt.Recipients[i].Address = a
-	}
-}
-
-// refuse gives every pending recipient its outcome before any relay: Rejected, or
-// NotAttempted where only signing failed, and not for the message's sake.
-func (e *entry) refuse(err error) *entry {
-	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: %w", ErrInvalidMessage, err)}
-	if s, ok := err.(*signError); ok && !s.Permanent() {
-		failure.Outcome, failure.Err = NotAttempted, err
-	}
-	for i := range e.rcpts {
-		e.settle(i, failure, "")
-	}
-	e.localErr = failure
-	return e
-}
-
-// settle gives recipient i its outcome, once and for all.
-func (e *entry) settle(i int, err *Error, relay string) {
-	if e.rcpts[i].settled {
-		return
-	}
-	e.rcpts[i].settled = true
-	e.pending--
-	r := &e.receipt.Recipients[i]
-	r.DuplicatePossible = e.rcpts[i].resent
-	if r.DuplicatePossible && err.Outcome != InDoubt {
-		doubt := *err
-		doubt.Outcome, doubt.Err = InDoubt, errors.Join(errFirstCopy, err.Err)
-		err = &doubt
-	}
-	r.Outcome, r.Err, r.Relay = err.Outcome, err, relay
-}
-
-var errFirstCopy = errors.New("sent again after doubt and not accepted; the first copy may have been")
-
-// accept gives recipient i the outcome Accepted.
-func (e *entry) accept(i int, relay, queueID string) {
-	if e.rcpts[i].settled {
-		return
-	}
-	e.rcpts[i].settled = true
-	e.pending--
-	r := &e.receipt.Recipients[i]
-	r.Outcome, r.Relay, r.QueueID = Accepted, relay, queueID
-	r.DuplicatePossible = e.rcpts[i].resent
-}
-
-// settleRest gives every pending recipient an outcome of the same error.
-func (e *entry) settleRest(err *Error) {
-	for i := range e.rcpts {
-		e.settle(i, err, err.Relay)
-	}
-}
-
-func (e *entry) attempted(a Attempt) {
-	e.tried = true
-	if len(e.receipt.Attempts) < maxAttempts {
-		e.receipt.Attempts = append(e.receipt.Attempts, a)
 	}
 }
 

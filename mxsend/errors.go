@@ -1,6 +1,10 @@
 package mxsend
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
+)
 
 // Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and
 // ErrNotAttempted match every *Error of that outcome; the others name a cause.
@@ -96,6 +100,9 @@ func (s Stage) String() string {
 	}
 	return "unknown stage"
 }
+
+// stageOf is a stage of a transaction.
+func stageOf(s smtpsession.Stage) Stage { return StageMail + Stage(s) }
 
 // An Error says why a recipient was not accepted. Its text holds no address and
 // no content, and quotes of a relay's reply only what is safe in a log.

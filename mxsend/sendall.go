@@ -361,30 +361,3 @@ func (r *run) hasRoom(lane Lane) bool {
 	}
 	return inFlight < int64(limits.InFlight) && r.octets.Load() < limits.InFlightBytes
 }
-
-// abandonAll ends the waiting for everything of a run that is not committed.
-func (r *run) abandonAll(cause error) {
-	c := r.client
-	c.mu.Lock()
-	defer c.unlock()
-	for _, l := range c.lanes {
-		for _, list := range [2]*entryList{&l.queue, &l.waiting} {
-			for e := list.head; e != nil; {
-				following := e.next
-				if e.run == r {
-					c.abandon(e, cause)
-				}
-				e = following
-			}
-		}
-		for _, relay := range l.pool.relays {
-			for _, cn := range relay.conns {
-				for _, e := range [2]*entry{cn.cur, cn.next} {
-					if e != nil && e.run == r {
-						c.abandon(e, cause)
-					}
-				}
-			}
-		}
-	}
-}
