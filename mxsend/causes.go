@@ -47,21 +47,6 @@ type relayCause struct{ failure *Error }
 func (c relayCause) Error() string { return c.failure.where() }
 func (c relayCause) Unwrap() error { return c.failure.Err }
 
-// where is the error's text without the outcome.
-func (e *Error) where() string {
-	text := e.Stage.String()
-	if e.Relay != "" {
-		text += " of " + e.Relay
-	}
-	if e.Reply.Code != 0 {
-		text += ": " + e.Reply.String()
-	}
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text
-}
-
 // failing returns the last failure of each relay that is not well, or that keeps
 // whoever connects to it waiting; the latest is the first.
 func (p *pool) failing(now time.Time) (failures []*Error) {

@@ -1,57 +1,11 @@
 package mxsend
 
 import (
-	"crypto/tls"
 	"math/rand/v2"
-	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/smtpsession"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
-)
-
-// A conn is a connection to a relay as the dispatcher sees it: what is on it, and
-// whether it takes more. Its goroutine, run, opens it and then runs the SMTP session
-// on it, whose Owner it is.
-type conn struct {
-	client  *Client
-	relay   *relay
-	lane    Lane // that it was opened for
-	opening time.Time
-	stage   atomic.Uint32 // that opening it has reached
-
-	// What opening it came to. Others look at it only once that is over.
-	address    string
-	nc         net.Conn
-	raw        net.Conn  // beneath TLS; nc where there is none
-	tls        *tls.Conn // nil where there is none
-	replies    *smtpwire.ReplyReader
-	extensions smtpwire.Extensions
-	secured    bool
-	born       time.Time
-	session    *smtpsession.Session // has a lock of its own, which comes before Client.mu
-
-	// Client.mu guards these.
-	state     connState
-	slow      bool   // being opened for so long that nobody counts on it
-	cur       *entry // in the content slot
-	next      *entry // in the envelope slot
-	slotFree  bool   // the envelope slot may be filled
-	leaving   bool   // to be closed as soon as nothing is on it
-	resting   Lane   // of the refused message for whose sake it rests; zero: it does not
-	restTimer *time.Timer
-	turnDue   bool // somebody is about to take a turn
-	idleSince time.Time
-	counted   tally
-}
-
-type connState uint8
-
-const (
-	connOpening connState = iota
-	connReady
-	connGone
 )
 
 // slowDial is how long nobody else tries to connect for the sake of an entry

@@ -1,7 +1,6 @@
 package mxsend
 
 import (
-	"errors"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/smtpsession"
@@ -78,8 +77,6 @@ func (c *conn) Answered(t *smtpsession.Transaction, now time.Time) error {
 // lockStepFor is how long a relay that answered out of step is spoken to in
 // lock-step. It may have been mended meanwhile, and finding out costs a connection.
 const lockStepFor = 10 * time.Minute
-
-var errOutOfStep = errors.New("the relay answers out of step to PIPELINING, which it offers; lock-step from now on")
 
 // answersOutOfStep says whether the replies complain of commands in groups.
 func (c *conn) answersOutOfStep(t *smtpsession.Transaction) bool {
@@ -172,13 +169,6 @@ func (c *conn) tellDisconnected(why error) {
 		c.client.after(func() { f(name, address, why) })
 	}
 }
-
-// A closingError is a 421: the relay closes the connection.
-type closingError struct {
-	reply Reply
-}
-
-func (e *closingError) Error() string { return "the relay closes the connection: " + e.reply.String() }
 
 // Done takes a goroutine of the session off Close's books.
 func (c *conn) Done() { c.client.goroutines.Done() }

@@ -1,8 +1,11 @@
 package mxsend
 
 import (
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
 
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
@@ -145,4 +148,49 @@ func (e *entry) ready() bool {
 
 func (e *entry) want(now time.Time, mayOpen bool) want {
 	return want{lane: e.lane, need: e.need(), size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
+}
+
+// outcome is what Send and SendAll return of an entry.
+func (e *entry) outcome() (Receipt, error) {
+	if len(e.receipt.Recipients) == 0 {
+		return e.receipt, noRecipients(e)
+	}
+	return e.receipt, e.receipt.err()
+}
+
+// noRecipients is the error of a message that nobody was to get.
+func noRecipients(e *entry) error {
+	if e.localErr != nil {
+		return e.localErr
+	}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: Message.Recipients is empty", ErrInvalidMessage)}
+}
+
+// A schedule is an entry's, by Config.Retry. That is the user's code, which may take
+// long or call back, so a goroutine asks it with no lock held: one question at a
+// time, since a backoff.BackOff is for one goroutine. Close does not wait for it.
+type schedule struct {
+	rounds backoff.BackOff // the asker's; nil: not made yet
+
+	// Client.mu guards these.
+	asking bool
+	asked  *round // that waits for the answer
+	waits  int    // that it gave
+}
+
+// A round is the clock of an entry. It lets go of the entry when it is stopped,
+// since by the time it rings the entry's memory may be another message's.
+type round struct {
+	entry *entry
+	timer *time.Timer // nil until the schedule has answered
+}
+
+func (e *entry) stopTimer() {
+	if e.timer == nil {
+		return
+	}
+	if e.timer.timer != nil {
+		e.timer.timer.Stop()
+	}
+	e.timer.entry, e.timer = nil, nil
 }

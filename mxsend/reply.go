@@ -52,6 +52,13 @@ func (r Reply) String() string {
 	return string(b)
 }
 
+// A closingError is a 421: the relay closes the connection.
+type closingError struct {
+	reply Reply
+}
+
+func (e *closingError) Error() string { return "the relay closes the connection: " + e.reply.String() }
+
 // whole is Text without its last word where that may have been cut: it may be
 // the beginning of an address.
 func (r Reply) whole() string {

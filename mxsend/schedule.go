@@ -62,35 +62,6 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 	c.dispatch(now)
 }
 
-// A schedule is an entry's, by Config.Retry. That is the user's code, which may take
-// long or call back, so a goroutine asks it with no lock held: one question at a
-// time, since a backoff.BackOff is for one goroutine. Close does not wait for it.
-type schedule struct {
-	rounds backoff.BackOff // the asker's; nil: not made yet
-
-	// Client.mu guards these.
-	asking bool
-	asked  *round // that waits for the answer
-	waits  int    // that it gave
-}
-
-// A round is the clock of an entry. It lets go of the entry when it is stopped,
-// since by the time it rings the entry's memory may be another message's.
-type round struct {
-	entry *entry
-	timer *time.Timer // nil until the schedule has answered
-}
-
-func (e *entry) stopTimer() {
-	if e.timer == nil {
-		return
-	}
-	if e.timer.timer != nil {
-		e.timer.timer.Stop()
-	}
-	e.timer.entry, e.timer = nil, nil
-}
-
 // askRound asks an entry's schedule for its next round, and sets its clock when
 // the answer is there. Client.mu is held.
 func (c *Client) askRound(e *entry) {

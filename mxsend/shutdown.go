@@ -46,15 +46,6 @@ func (c *Client) closeDoor() {
 	}
 }
 
-// noticeDrained notices that a closed Client has nothing left to do. Messages
-// that come later get their outcome at once.
-func (c *Client) noticeDrained() {
-	if c.closed && c.live == 0 && !c.isDrained {
-		c.isDrained = true
-		close(c.drained)
-	}
-}
-
 // cut ends everything, and waits until it has ended.
 func (c *Client) cut() {
 	c.mu.Lock()

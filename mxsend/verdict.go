@@ -1,6 +1,10 @@
 package mxsend
 
-import "github.com/mxsend/go-mxsend/internal/smtpsession"
+import (
+	"errors"
+
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
+)
 
 // A disposition is what follows for a recipient from a reply or a breakage.
 type disposition uint8
@@ -86,4 +90,36 @@ func tooManyRecipients(r smtpsession.Reply) bool {
 // of commands: the relay announced PIPELINING and cannot do it.
 func outOfStep(r smtpsession.Reply) bool {
 	return (r.Code == 503 || r.Code == 554) && r.Enhanced[1] == 5 && r.Enhanced[2] <= 1
+}
+
+var errOutOfStep = errors.New("the relay answers out of step to PIPELINING, which it offers; lock-step from now on")
+
+// A refusalCause is ErrRelayRefused where the relay says whom it refuses.
+type refusalCause string
+
+func (e refusalCause) Error() string { return string(e) }
+
+// Is matches ErrRelayRefused.
+func (e refusalCause) Is(target error) bool { return target == ErrRelayRefused }
+
+const errHelloRefused refusalCause = "the relay refuses this client for its name in EHLO: " +
+	"set Config.LocalName to the fully qualified name of this machine"
+
+const errSenderRefused refusalCause = "the relay refuses the return path, whatever the recipient: " +
+	"set Message.ReturnPath to an address whose domain exists and that the relay lets this client use"
+
+// remedies are the errors that say what would mend a refusal, by whom it is about.
+var remedies = [...]error{
+	aboutUnknown:    ErrRelayRefused,
+	aboutPolicy:     ErrRelayRefused,
+	aboutRelay:      ErrRelayRefused,
+	aboutClient:     ErrRelayRefused,
+	aboutHello:      errHelloRefused,
+	aboutReturnPath: errSenderRefused,
+	aboutSender:     errSenderRefused,
+	aboutAuth: refusalCause("the relay refuses this client without a credential that it knows: " +
+		"set Config.Auth, or let the relay accept the network that this client is in"),
+	aboutTLS: refusalCause("the relay refuses this client without TLS: " +
+		"set Config.TLS to mxsend.TLSRequired"),
+	aboutCount: nil,
 }
