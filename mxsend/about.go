@@ -3,6 +3,7 @@ package mxsend
 import (
 	"strings"
 
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
@@ -30,13 +31,13 @@ const (
 // about says what a 4yz or 5yz reply to MAIL, RCPT, DATA or the final dot is about.
 // An enhanced status code decides where it tells; then the words that the common
 // mail servers are known to use; then the reply code.
-func about(stage Stage, r replyCode, text string) party {
-	enhanced := r.enhanced
+func about(stage Stage, r smtpsession.Reply) party {
+	enhanced := r.Enhanced
 	if enhanced == (smtpwire.EnhancedCode{}) {
-		enhanced = codeInText(text)
+		enhanced = codeInText(r.Text)
 	}
-	by, words := aboutEnhanced(stage, enhanced), aboutWords(text)
-	if enhanced == (smtpwire.EnhancedCode{}) && r.code == 554 {
+	by, words := aboutEnhanced(stage, enhanced), aboutWords(r.Text)
+	if enhanced == (smtpwire.EnhancedCode{}) && r.Code == 554 {
 		by = aboutPolicy // it is what a rule gives that refuses (Postfix: reject_code)
 	}
 	switch {
@@ -45,7 +46,7 @@ func about(stage Stage, r replyCode, text string) party {
 	case by == aboutPolicy && (words == aboutUnknown || words == aboutRecipient):
 		// "Recipient address rejected: Access denied" is what Postfix says to a client
 		// that the last rule of its smtpd_recipient_restrictions was not meant for.
-		return aboutCode(r.code, aboutPolicy)
+		return aboutCode(r.Code, aboutPolicy)
 	case words != aboutUnknown:
 		return words
 	}
@@ -53,9 +54,9 @@ func about(stage Stage, r replyCode, text string) party {
 	case enhanced[1] == 1:
 		return mailboxAt(stage)
 	case enhanced[1] != 0 && stage < StageContent:
-		return aboutCode(r.code, aboutUnknown)
+		return aboutCode(r.Code, aboutUnknown)
 	}
-	return aboutCode(r.code, aboutBare(stage, r.code))
+	return aboutCode(r.Code, aboutBare(stage, r.Code))
 }
 
 // mailboxAt is whose mailbox a status code is about: at MAIL, the return path's.

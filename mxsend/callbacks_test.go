@@ -73,7 +73,7 @@ func everywhere(cfg *Config, f func(place string)) {
 // The places that everywhere calls from without a relay's doing wrong.
 var calledPlaces = []string{
 	"LookedUp", "Connected", "Disconnected", "Ejected", "Restored", "Held", "Resumed", "Attempted", "Finished", "Enabled", "Handle", "Retry", "Reset",
-	"NextBackOff", "AllowRecipient", "Resolver", "Dial", "Read", "Write", "Close", "SetDeadline", "SetWriteDeadline",
+	"NextBackOff", "AllowRecipient", "Resolver", "Dial", "Read", "Write", "Close", "SetDeadline", "SetWriteDeadline", "Unwrap",
 }
 
 type calledHandler func(string)
@@ -108,8 +108,25 @@ type calledConn struct {
 	f func(string)
 }
 
-func (c calledConn) Read(p []byte) (int, error)    { c.f("Read"); return c.Conn.Read(p) }
-func (c calledConn) Write(p []byte) (int, error)   { c.f("Write"); return c.Conn.Write(p) }
+func (c calledConn) Read(p []byte) (int, error) {
+	c.f("Read")
+	n, err := c.Conn.Read(p)
+	return n, c.called(err)
+}
+
+func (c calledConn) Write(p []byte) (int, error) {
+	c.f("Write")
+	n, err := c.Conn.Write(p)
+	return n, c.called(err)
+}
+
+func (c calledConn) called(err error) error {
+	if err == nil {
+		return nil
+	}
+	return calledError{err, c.f}
+}
+
 func (c calledConn) Close() error                  { err := c.Conn.Close(); c.f("Close"); return err }
 func (c calledConn) SetDeadline(t time.Time) error { c.f("SetDeadline"); return c.Conn.SetDeadline(t) }
 func (c calledConn) SetReadDeadline(t time.Time) error {
@@ -120,6 +137,15 @@ func (c calledConn) SetWriteDeadline(t time.Time) error {
 	c.f("SetWriteDeadline")
 	return c.Conn.SetWriteDeadline(t)
 }
+
+// A calledError calls when it is asked what it is.
+type calledError struct {
+	error
+	f func(string)
+}
+
+func (e calledError) Is(error) bool { e.f("Is"); return false }
+func (e calledError) Unwrap() error { e.f("Unwrap"); return e.error }
 
 // mixed has relays that now and then refuse, defer, hang up and are silent, so
 // that every place of everywhere is come by.
@@ -239,7 +265,7 @@ func callbacksCall(t *testing.T) {
 				s.sloppy = true // the content was half read by the test
 				s.sendMixed()
 			})
-			p.wantAll(t)
+			p.wantAll(t, "SetWriteDeadline") // that is called where a Write happens to be interrupted
 		})
 	}
 }

@@ -47,21 +47,6 @@ type relayCause struct{ failure *Error }
 func (c relayCause) Error() string { return c.failure.where() }
 func (c relayCause) Unwrap() error { return c.failure.Err }
 
-// where is the error's text without the outcome.
-func (e *Error) where() string {
-	text := e.Stage.String()
-	if e.Relay != "" {
-		text += " of " + e.Relay
-	}
-	if e.Reply.Code != 0 {
-		text += ": " + e.Reply.String()
-	}
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
-	}
-	return text
-}
-
 // failing returns the last failure of each relay that is not well, or that keeps
 // whoever connects to it waiting; the latest is the first.
 func (p *pool) failing(now time.Time) (failures []*Error) {
@@ -108,70 +93,4 @@ func (c *conn) silenceHint(stage Stage) string {
 		return ""
 	}
 	return "; a relay that waits for TLS from the first octet (port 465) needs Config.TLS: mxsend.TLSImplicit"
-}
-
-// noteFailedOpening enters a connection that could not be opened in the receipts
-// of those that waited for it.
-func (c *Client) noteFailedOpening(cn *conn, failure *Error, now time.Time) {
-	for e := c.lane(cn.lane).queue.head; e != nil; e = e.next {
-		c.noteWait(e, cn, failure, cn.secured, now)
-	}
-}
-
-// noteWait enters in an entry's receipt that it waited for a connection in vain.
-func (c *Client) noteWait(e *entry, cn *conn, failure *Error, secured bool, now time.Time) {
-	if e.awaits.IsZero() {
-		return
-	}
-	start := cn.opening
-	if start.Before(e.awaits) {
-		start = e.awaits
-	}
-	c.note(e, Attempt{Relay: failure.Relay, TLS: secured, Stage: failure.Stage, Reply: failure.Reply, Err: failure, Start: start, Duration: now.Sub(start)})
-}
-
-// giveUp gives every pending recipient the outcome of one that was not accepted
-// in all its time: Deferred if a connection was tried, NotAttempted if not. cause
-// is why the time is over; it may be nil.
-func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
-	p := c.lane(e.lane).pool
-	if !e.awaits.IsZero() {
-		for _, r := range p.relays {
-			if cn := r.openingLongest(); cn != nil && cn.lane == e.lane {
-				c.noteWait(e, cn, cn.stillOpening(now), false, now)
-			}
-		}
-	}
-	tried = tried || e.tried || p.failures > e.poolFails
-	failing := p.failing(now)
-	for i := range e.rcpts {
-		if to := &e.rcpts[i]; !to.settled {
-			err := e.whyGivenUp(to.last, tried, failing, cause)
-			e.settle(i, err, err.Relay)
-		}
-	}
-}
-
-// whyGivenUp is the error of a recipient that was given up. last is why it was
-// still pending; nil: no relay was asked.
-func (e *entry) whyGivenUp(last *Error, tried bool, failing []*Error, cause error) *Error {
-	err := &Error{Outcome: NotAttempted, Stage: StageLookup}
-	if tried {
-		err.Outcome, err.Stage = Deferred, StageConnect
-	}
-	if last == nil && tried && len(failing) > 0 {
-		last = failing[0]
-	}
-	var all []error
-	if last != nil {
-		err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
-		all = append(all, last.Err)
-	}
-	for _, f := range failing {
-		if last == nil || f.Relay != last.Relay {
-			all = append(all, relayCause{f})
-		}
-	}
-	err.Err = joinCauses(append(all, cause)...)
-	return err
 }

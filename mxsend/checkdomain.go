@@ -208,11 +208,6 @@ func plural(n int, what string) string {
 	return strconv.Itoa(n) + " " + what
 }
 
-// oneLine is an error's text for a Finding: bounded, and without addresses.
-func oneLine(err error) string {
-	return bounded(maskAddresses(strings.ReplaceAll(err.Error(), "\n", "; ")), 400)
-}
-
 // bounded cuts s to n octets.
 func bounded(s string, n int) string {
 	if len(s) <= n {

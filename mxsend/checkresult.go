@@ -127,3 +127,8 @@ func (l Finding) String() string {
 	}
 	return s
 }
+
+// oneLine is an error's text for a Finding: bounded, and without addresses.
+func oneLine(err error) string {
+	return bounded(maskAddresses(strings.ReplaceAll(err.Error(), "\n", "; ")), 400)
+}

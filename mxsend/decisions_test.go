@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
@@ -69,7 +70,7 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := judge(tt.stage, replyCode{code: r.Code, enhanced: r.Enhanced}, string(r.Text))
+			v := classifyReply(tt.stage, smtpsession.Keep(r))
 			if v.do != tt.want || v.blame != tt.blame {
 				t.Errorf("got %v, %v; want %v, %v", v.do, v.blame, tt.want, tt.blame)
 			}
@@ -83,7 +84,7 @@ func TestJudgeAll(t *testing.T) {
 		for code := 400; code < 600; code++ {
 			for subject := range 9 {
 				for detail := range 9 {
-					v := judge(stage, replyCode{code: code, enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}}, "")
+					v := classifyReply(stage, smtpsession.Reply{Code: code, Enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}})
 					if v.do == settled && code < 500 {
 						t.Fatalf("%d at %v is final", code, stage)
 					}
@@ -128,8 +129,8 @@ func TestReplyString(t *testing.T) {
 		{Reply{Code: 250}, "250"},
 		{Reply{Code: 550, Enhanced: "5.1.1", Text: "<u1@x.test>: unknown"}, `550 5.1.1 "<…>: unknown"`},
 		{Reply{Text: "250 2.0.0 Ok: que"}, `"250 2.0.0 Ok: que"`},
-		{newReply(550, smtpwire.EnhancedCode{}, []byte(cut)), "550 \"" + strings.Repeat("x", 200) + "\""},
-		{newReply(550, smtpwire.EnhancedCode{}, []byte(strings.Repeat("a@b.test ", 55)+"secretname@x.test")), ""},
+		{newReply(smtpsession.Keep(smtpwire.Reply{Code: 550, Text: []byte(cut)})), "550 \"" + strings.Repeat("x", 200) + "\""},
+		{newReply(smtpsession.Keep(smtpwire.Reply{Code: 550, Text: []byte(strings.Repeat("a@b.test ", 55) + "secretname@x.test")})), ""},
 	} {
 		got := tt.r.String()
 		if tt.want != "" && got != tt.want {

@@ -1,7 +1,6 @@
 package mxsend
 
 import (
-	"fmt"
 	"slices"
 	"time"
 )
@@ -117,69 +116,6 @@ func (r *relay) assign(e *entry, how placement, now time.Time) {
 	c.signal()
 }
 
-// requeue puts an entry back that still has recipients without outcome: at the
-// head of its queue, or aside until its next round.
-func (c *Client) requeue(e *entry, now time.Time) {
-	e.conn = nil
-	switch {
-	case e.pending == 0:
-		c.finish(e)
-	case c.ctx.Err() != nil:
-		c.giveUp(e, true, ErrClosed, now)
-		c.finish(e)
-	case e.cancelled != nil:
-		c.giveUp(e, true, e.cancelled, now)
-		c.finish(e)
-	case e.ready():
-		c.lane(e.lane).queue.pushFront(e)
-	default:
-		c.pause(e)
-	}
-}
-
-// pause has an entry wait for its next round, and be given up where there is none.
-func (c *Client) pause(e *entry) {
-	c.lane(e.lane).waiting.pushBack(e)
-	c.askRound(e)
-}
-
-// startRound starts the clock of an entry of Send that finds no usable relay: it
-// stays in the queue, but not for ever.
-func (c *Client) startRound(e *entry) {
-	if e.timer != nil {
-		return
-	}
-	c.askRound(e)
-}
-
-// failStuck ends an entry whose rounds ended while no relay was usable.
-func (c *Client) failStuck(l *lane, e *entry) {
-	p, now := l.pool, time.Now()
-	cause := fmt.Errorf("%w is usable", ErrNoRelay)
-	if !p.known || len(p.failing(now)) == 0 {
-		cause = p.trouble()
-	}
-	c.giveUp(e, false, cause, now)
-	c.finish(e)
-}
-
-// roundBegins: an entry that was aside goes back to its queue with every relay
-// open to it again; one that waits in its queue for a usable relay goes on
-// waiting, if it may.
-func (c *Client) roundBegins(e *entry, now time.Time) {
-	e.timer = nil
-	l := c.lane(e.lane)
-	if e.list == &l.waiting {
-		l.waiting.remove(e)
-		e.beginRound()
-		l.queue.pushBack(e)
-	}
-	if l.stuck && e.run == nil {
-		c.startRound(e)
-	}
-	c.dispatch(now)
-}
-
 // noticeUsable notices that a lane lost its last usable relay, or has one again.
 func (c *Client) noticeUsable(l *lane, now time.Time) {
 	p := l.pool
@@ -212,64 +148,6 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 			c.startRound(e)
 		}
 		e = following
-	}
-}
-
-// failQueue gives every entry in the queue its outcome: there is no hope.
-func (c *Client) failQueue(l *lane, err *Error) {
-	for e := l.queue.head; e != nil; e = l.queue.head {
-		l.queue.remove(e)
-		c.failWith(l, e, err)
-	}
-}
-
-// failMisfit ends what waits for relays that cannot be used as this Client is
-// configured: waiting mends no configuration. What SendAll has is held all the
-// same once a relay was usable: then it is an outage, of a certificate say.
-func (c *Client) failMisfit(l *lane, err *Error) {
-	for e := l.queue.head; e != nil; {
-		following := e.next
-		if e.run == nil || !l.pool.reached {
-			l.queue.remove(e)
-			c.failWith(l, e, err)
-		}
-		e = following
-	}
-}
-
-// hopeless makes an error that waiting does not mend of its cause: SendAll pulls
-// nothing more then. Client.mu is held.
-func (e *entry) hopeless(cause error) error {
-	if e.run == nil {
-		return cause
-	}
-	return e.run.stop(e, cause)
-}
-
-// failWith gives an entry that is on no list the outcome of err, which waiting does
-// not mend.
-func (c *Client) failWith(l *lane, e *entry, err *Error) {
-	own := *err
-	own.Outcome, own.Err = NotAttempted, e.hopeless(err.Err)
-	if e.tried || l.pool.failures > e.poolFails {
-		own.Outcome = Deferred
-	}
-	e.settleRest(&own)
-	c.finish(e)
-}
-
-// abandon ends the waiting for an entry whose context ended. In a connection's
-// hands it is ended by that connection, which knows how far it got.
-func (c *Client) abandon(e *entry, cause error) {
-	if e.list != nil {
-		e.list.remove(e)
-		c.giveUp(e, false, cause, time.Now())
-		c.finish(e)
-		return
-	}
-	if e.conn != nil {
-		e.cancelled = cause
-		e.conn.interrupt(e)
 	}
 }
 

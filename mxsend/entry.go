@@ -2,10 +2,11 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
 
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
@@ -99,7 +100,15 @@ func (e *entry) forgive() bool {
 	return some
 }
 
-const maxAttempts = 16
+func (e *entry) avoidRelay(r *relay) {
+	id := r.candidate().id
+	for _, a := range e.avoid {
+		if a == id {
+			return
+		}
+	}
+	e.avoid = append(e.avoid, id)
+}
 
 func newEntry() any { return &entry{done: make(chan struct{}, 1)} }
 
@@ -126,65 +135,6 @@ func (e *entry) addRecipients(addresses []string) {
 	}
 }
 
-// refuse gives every pending recipient its outcome before any relay: Rejected, or
-// NotAttempted where only signing failed, and not for the message's sake.
-func (e *entry) refuse(err error) *entry {
-	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: %w", ErrInvalidMessage, err)}
-	if s, ok := err.(*signError); ok && !s.Permanent() {
-		failure.Outcome, failure.Err = NotAttempted, err
-	}
-	for i := range e.rcpts {
-		e.settle(i, failure, "")
-	}
-	e.localErr = failure
-	return e
-}
-
-// settle gives recipient i its outcome, once and for all.
-func (e *entry) settle(i int, err *Error, relay string) {
-	if e.rcpts[i].settled {
-		return
-	}
-	e.rcpts[i].settled = true
-	e.pending--
-	r := &e.receipt.Recipients[i]
-	r.DuplicatePossible = e.rcpts[i].resent
-	if r.DuplicatePossible && err.Outcome != InDoubt {
-		doubt := *err
-		doubt.Outcome, doubt.Err = InDoubt, errors.Join(errFirstCopy, err.Err)
-		err = &doubt
-	}
-	r.Outcome, r.Err, r.Relay = err.Outcome, err, relay
-}
-
-var errFirstCopy = errors.New("sent again after doubt and not accepted; the first copy may have been")
-
-// accept gives recipient i the outcome Accepted.
-func (e *entry) accept(i int, relay, queueID string) {
-	if e.rcpts[i].settled {
-		return
-	}
-	e.rcpts[i].settled = true
-	e.pending--
-	r := &e.receipt.Recipients[i]
-	r.Outcome, r.Relay, r.QueueID = Accepted, relay, queueID
-	r.DuplicatePossible = e.rcpts[i].resent
-}
-
-// settleRest gives every pending recipient an outcome of the same error.
-func (e *entry) settleRest(err *Error) {
-	for i := range e.rcpts {
-		e.settle(i, err, err.Relay)
-	}
-}
-
-func (e *entry) attempted(a Attempt) {
-	e.tried = true
-	if len(e.receipt.Attempts) < maxAttempts {
-		e.receipt.Attempts = append(e.receipt.Attempts, a)
-	}
-}
-
 // ready says whether the recipient may be tried now.
 func (to *rcpt) ready() bool { return !to.settled && !to.paused }
 
@@ -200,4 +150,49 @@ func (e *entry) ready() bool {
 
 func (e *entry) want(now time.Time, mayOpen bool) want {
 	return want{lane: e.lane, need: e.need(), size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
+}
+
+// outcome is what Send and SendAll return of an entry.
+func (e *entry) outcome() (Receipt, error) {
+	if len(e.receipt.Recipients) == 0 {
+		return e.receipt, noRecipients(e)
+	}
+	return e.receipt, e.receipt.err()
+}
+
+// noRecipients is the error of a message that nobody was to get.
+func noRecipients(e *entry) error {
+	if e.localErr != nil {
+		return e.localErr
+	}
+	return &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: Message.Recipients is empty", ErrInvalidMessage)}
+}
+
+// A schedule is an entry's, by Config.Retry. That is the user's code, which may take
+// long or call back, so a goroutine asks it with no lock held: one question at a
+// time, since a backoff.BackOff is for one goroutine. Close does not wait for it.
+type schedule struct {
+	rounds backoff.BackOff // the asker's; nil: not made yet
+
+	// Client.mu guards these.
+	asking bool
+	asked  *round // that waits for the answer
+	waits  int    // that it gave
+}
+
+// A round is the clock of an entry. It lets go of the entry when it is stopped,
+// since by the time it rings the entry's memory may be another message's.
+type round struct {
+	entry *entry
+	timer *time.Timer // nil until the schedule has answered
+}
+
+func (e *entry) stopTimer() {
+	if e.timer == nil {
+		return
+	}
+	if e.timer.timer != nil {
+		e.timer.timer.Stop()
+	}
+	e.timer.entry, e.timer = nil, nil
 }

@@ -1,6 +1,10 @@
 package mxsend
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
+)
 
 // Sentinels for errors.Is. ErrRejected, ErrDeferred, ErrInDoubt and ErrNotAttempted
 // match every *Error of that outcome; the others name a cause within it. Their texts
@@ -45,36 +49,6 @@ var (
 	ErrClosed = errors.New("client closed")
 )
 
-// A refusalCause is ErrRelayRefused where the relay says whom it refuses.
-type refusalCause string
-
-func (e refusalCause) Error() string { return string(e) }
-
-// Is matches ErrRelayRefused.
-func (e refusalCause) Is(target error) bool { return target == ErrRelayRefused }
-
-const errHelloRefused refusalCause = "the relay refuses this client for its name in EHLO: " +
-	"set Config.LocalName to the fully qualified name of this machine"
-
-const errSenderRefused refusalCause = "the relay refuses the return path, whatever the recipient: " +
-	"set Message.ReturnPath to an address whose domain exists and that the relay lets this client use"
-
-// remedies are the errors that say what would mend a refusal, by whom it is about.
-var remedies = [...]error{
-	aboutUnknown:    ErrRelayRefused,
-	aboutPolicy:     ErrRelayRefused,
-	aboutRelay:      ErrRelayRefused,
-	aboutClient:     ErrRelayRefused,
-	aboutHello:      errHelloRefused,
-	aboutReturnPath: errSenderRefused,
-	aboutSender:     errSenderRefused,
-	aboutAuth: refusalCause("the relay refuses this client without a credential that it knows: " +
-		"set Config.Auth, or let the relay accept the network that this client is in"),
-	aboutTLS: refusalCause("the relay refuses this client without TLS: " +
-		"set Config.TLS to mxsend.TLSRequired"),
-	aboutCount: nil,
-}
-
 // A Stage is where in a submission something happened.
 type Stage uint8
 
@@ -102,6 +76,9 @@ func (s Stage) String() string {
 	return "unknown stage"
 }
 
+// stageOf is a stage of a transaction.
+func stageOf(s smtpsession.Stage) Stage { return StageMail + Stage(s) }
+
 // An Error says why a recipient was not accepted. Its text holds no address and
 // no content, and quotes of a relay's reply only what is safe in a log.
 type Error struct {
@@ -115,6 +92,21 @@ type Error struct {
 // Error gives outcome, stage, relay, reply and cause on one line.
 func (e *Error) Error() string {
 	return e.Outcome.String() + " at " + e.where()
+}
+
+// where is the error's text without the outcome.
+func (e *Error) where() string {
+	text := e.Stage.String()
+	if e.Relay != "" {
+		text += " of " + e.Relay
+	}
+	if e.Reply.Code != 0 {
+		text += ": " + e.Reply.String()
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
 }
 
 // Unwrap returns the cause.

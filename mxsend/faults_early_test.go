@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 )
 
 // C30: a relay says 250 while the last octets of the content are stuck in Write,
@@ -28,7 +30,7 @@ func earlyAnswers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var stuck atomic.Int64
 			t.Run("lengths", func(t *testing.T) { // beside each other: small buffers make all of it slow
-				for _, about := range []int{writeBuffer, writeChunk, writeChunk + writeBuffer, 90_000} {
+				for _, about := range []int{smtpsession.WriteBuffer, smtpsession.WriteChunk, smtpsession.WriteChunk + smtpsession.WriteBuffer, 90_000} {
 					for off := -700; off <= 700; off += 700 {
 						for unread := 0; unread <= 48<<10; unread += 12 << 10 {
 							t.Run(fmt.Sprintf("%d, %d unread", about+off, unread), func(t *testing.T) {
@@ -58,9 +60,9 @@ func earlyAnswer(t *testing.T, length, unread int, secured, dots bool) int64 {
 	if secured {
 		config = testCA().issue("p1.relays.test", certEnd)
 	}
-	last := len(content) % writeChunk
+	last := len(content) % smtpsession.WriteChunk
 	if dots {
-		last = len(content) % writeBuffer
+		last = len(content) % smtpsession.WriteBuffer
 	}
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
@@ -123,7 +124,7 @@ func TestEveryAttemptIsTold(t *testing.T) {
 			start := time.Now()
 			r, err := s.send(testMessage(1))
 			s.wantTook(start, 15*time.Second, 17*time.Second)
-			if !errors.Is(r.Attempts[0].Err, errTimeout) || err != nil {
+			if !errors.Is(r.Attempts[0].Err, smtpsession.ErrTimeout) || err != nil {
 				s.t.Errorf("%+v, %v", r.Attempts, err)
 			}
 			return r
@@ -227,41 +228,6 @@ func cancelledBetween(t *testing.T) {
 			})
 		})
 	}
-	t.Run("before the first octet", func(t *testing.T) {
-		var h handedOver
-		client, relay := net.Pipe()
-		defer client.Close()
-		defer relay.Close()
-		cancelled := false
-		h.nc, h.patient = client, func() { cancelled = true } // after the look at the books, before the Write
-		h.revoked = func() bool { return cancelled }
-		if n, err := h.Write([]byte("MAIL")); n != 0 || !errors.Is(err, errInterrupted) {
-			t.Errorf("wrote %d: %v", n, err)
-		}
-	})
-	t.Run("between two writes", func(t *testing.T) {
-		var h handedOver
-		client, relay := net.Pipe()
-		defer client.Close()
-		defer relay.Close()
-		go func() { _, _ = io.Copy(io.Discard, relay) }()
-		chunks := 0
-		h.nc, h.patient, h.revoked = client, func() { chunks++ }, func() bool { return chunks == 3 }
-		if n, err := h.Write(make([]byte, 5*writeChunk)); n != 2*writeChunk || !errors.Is(err, errInterrupted) || h.octets != 2*writeChunk {
-			t.Errorf("wrote %d: %v", n, err)
-		}
-	})
-	t.Run("an interruption is for one Write", func(t *testing.T) {
-		h := handedOver{}
-		h.chunk.Store(7)
-		h.interrupt(func() bool {
-			h.chunk.Store(8) // the Write that was meant ended, and another began
-			return true
-		})
-		if got := h.chunk.Load(); got != 8 {
-			t.Errorf("chunk %d", got)
-		}
-	})
 }
 
 // beforeWrite calls before each Write.

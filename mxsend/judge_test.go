@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
@@ -169,11 +170,11 @@ func TestJudgeReplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code, text := replyCode{code: r.Code, enhanced: r.Enhanced}, string(r.Text)
-			if got := about(tt.stage, code, text); got != tt.about && tt.about != aboutSequence {
+			reply := smtpsession.Keep(r)
+			if got := about(tt.stage, reply); got != tt.about && tt.about != aboutSequence {
 				t.Errorf("about %d, want %d", got, tt.about)
 			}
-			v := judge(tt.stage, code, text)
+			v := classifyReply(tt.stage, reply)
 			if v.do != tt.want {
 				t.Errorf("what follows is %d, want %d", v.do, tt.want)
 			}
@@ -199,7 +200,7 @@ func FuzzJudge(f *testing.F) {
 		if err != nil || r.Code < 400 || stage > uint8(StageFinalDot) {
 			return
 		}
-		v := judge(Stage(stage), replyCode{code: r.Code, enhanced: r.Enhanced}, string(r.Text))
+		v := classifyReply(Stage(stage), smtpsession.Keep(r))
 		switch {
 		case r.Temporary() && (v.do == settled || v.do == confirm || v.do == hold):
 			t.Errorf("%q at %v: what follows is %d", reply, Stage(stage), v.do)

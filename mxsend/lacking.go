@@ -24,16 +24,6 @@ func (e *entry) need() need {
 	return e.ownNeed
 }
 
-// rejectLacking gives the recipients that may be tried now, and that no relay can
-// take, their outcome.
-func (c *Client) rejectLacking(e *entry, cause error) {
-	for i := range e.rcpts {
-		if e.rcpts[i].ready() {
-			e.settle(i, &Error{Outcome: Rejected, Stage: StageHello, Err: cause}, "")
-		}
-	}
-}
-
 // lackingCause says what of the needs of an entry is not offered.
 func lackingCause(cs []candidate, w *want) error {
 	missing, tooBig, most := w.need, true, int64(0)

@@ -81,3 +81,12 @@ func (c *Client) checkLocalName() []Finding {
 	}
 	return []Finding{{Severity: SeverityWarning, Topic: TopicHello, Subject: "Config.LocalName", Found: found, Advice: unqualifiedAdvice}}
 }
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

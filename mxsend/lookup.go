@@ -16,6 +16,7 @@ const (
 	// lookupWait is how long mail waits for new relays where those known have
 	// expired.
 	lookupWait = 2 * time.Second
+	lookupLate = time.Second // for a Resolver to return after its context has ended
 	// staleMost is for how long after its time the last good answer is used (RFC
 	// 8767 §5 suggests one to three days).
 	staleMost = 24 * time.Hour
@@ -167,7 +168,7 @@ func (c *Client) resolve(ctx context.Context, domain string) (Relays, error) {
 	select {
 	case a = <-answers:
 	case <-ctx.Done():
-		late := time.NewTimer(lastWords)
+		late := time.NewTimer(lookupLate)
 		defer late.Stop()
 		select {
 		case a = <-answers: // it heeds ctx

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 )
 
 // paired has one connection, and a first message that waits for the reply to its
@@ -179,7 +180,7 @@ func TestLateReplyGivesBack(t *testing.T) {
 						m := testMessage(i)
 						m.Lane = lane
 						r, err := s.send(m)
-						if n := len(r.Attempts); err != nil || i == 2 && (n != 2 || !errors.Is(r.Attempts[0].Err, errLate)) {
+						if n := len(r.Attempts); err != nil || i == 2 && (n != 2 || !errors.Is(r.Attempts[0].Err, smtpsession.ErrLate)) {
 							t.Errorf("%d: %+v, %v", i, r, err)
 						}
 					})

@@ -179,15 +179,6 @@ func parseAddress(address string) (smtpwire.Mailbox, error) {
 	return smtpwire.ParseMailbox(m.Local() + "@" + domain)
 }
 
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
 func (d *DSN) validate() error {
 	switch d.Return {
 	case "", "HDRS", "FULL":

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/mxsend/go-mxsend/internal/smtpwire"
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
 )
 
 // A Reply is a relay's reply. The zero value means that none came. However it
@@ -21,11 +21,13 @@ type Reply struct {
 	Text string
 }
 
-const maxReplyText = 512
-
-func newReply(code int, enhanced smtpwire.EnhancedCode, text []byte) Reply {
-	return Reply{Code: code, Enhanced: enhanced.String(), Text: string(text[:min(len(text), maxReplyText)])}
+func newReply(r smtpsession.Reply) Reply {
+	return Reply{Code: r.Code, Enhanced: r.Enhanced.String(), Text: r.Text}
 }
+
+// Temporary and Permanent say whether the reply is 4yz or 5yz.
+func (r Reply) Temporary() bool { return r.Code/100 == 4 }
+func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
 // String gives code, enhanced status code and quoted text, addresses masked.
 func (r Reply) String() string {
@@ -50,10 +52,17 @@ func (r Reply) String() string {
 	return string(b)
 }
 
+// A closingError is a 421: the relay closes the connection.
+type closingError struct {
+	reply Reply
+}
+
+func (e *closingError) Error() string { return "the relay closes the connection: " + e.reply.String() }
+
 // whole is Text without its last word where that may have been cut: it may be
 // the beginning of an address.
 func (r Reply) whole() string {
-	if len(r.Text) < maxReplyText {
+	if len(r.Text) < smtpsession.MaxReplyText {
 		return r.Text
 	}
 	return r.Text[:strings.LastIndexAny(r.Text, " \n")+1]

@@ -7,33 +7,59 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// A schedule is an entry's, by Config.Retry. That is the user's code, which may take
-// long or call back, so a goroutine asks it with no lock held: one question at a
-// time, since a backoff.BackOff is for one goroutine. Close does not wait for it.
-type schedule struct {
-	rounds backoff.BackOff // the asker's; nil: not made yet
+// What becomes of an entry that is on no connection any more: it goes back to its
+// queue, or waits for its next round as its schedule has it.
 
-	// Client.mu guards these.
-	asking bool
-	asked  *round // that waits for the answer
-	waits  int    // that it gave
+// requeue puts an entry back that still has recipients without outcome: at the
+// head of its queue, or aside until its next round.
+func (c *Client) requeue(e *entry, now time.Time) {
+	e.conn = nil
+	switch {
+	case e.pending == 0:
+		c.finish(e)
+	case c.ctx.Err() != nil:
+		c.giveUp(e, true, ErrClosed, now)
+		c.finish(e)
+	case e.cancelled != nil:
+		c.giveUp(e, true, e.cancelled, now)
+		c.finish(e)
+	case e.ready():
+		c.lane(e.lane).queue.pushFront(e)
+	default:
+		c.pause(e)
+	}
 }
 
-// A round is the clock of an entry. It lets go of the entry when it is stopped,
-// since by the time it rings the entry's memory may be another message's.
-type round struct {
-	entry *entry
-	timer *time.Timer // nil until the schedule has answered
+// pause has an entry wait for its next round, and be given up where there is none.
+func (c *Client) pause(e *entry) {
+	c.lane(e.lane).waiting.pushBack(e)
+	c.askRound(e)
 }
 
-func (e *entry) stopTimer() {
-	if e.timer == nil {
+// startRound starts the clock of an entry of Send that finds no usable relay: it
+// stays in the queue, but not for ever.
+func (c *Client) startRound(e *entry) {
+	if e.timer != nil {
 		return
 	}
-	if e.timer.timer != nil {
-		e.timer.timer.Stop()
+	c.askRound(e)
+}
+
+// roundBegins: an entry that was aside goes back to its queue with every relay
+// open to it again; one that waits in its queue for a usable relay goes on
+// waiting, if it may.
+func (c *Client) roundBegins(e *entry, now time.Time) {
+	e.timer = nil
+	l := c.lane(e.lane)
+	if e.list == &l.waiting {
+		l.waiting.remove(e)
+		e.beginRound()
+		l.queue.pushBack(e)
 	}
-	e.timer.entry, e.timer = nil, nil
+	if l.stuck && e.run == nil {
+		c.startRound(e)
+	}
+	c.dispatch(now)
 }
 
 // askRound asks an entry's schedule for its next round, and sets its clock when

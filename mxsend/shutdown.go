@@ -46,15 +46,6 @@ func (c *Client) closeDoor() {
 	}
 }
 
-// noticeDrained notices that a closed Client has nothing left to do. Messages
-// that come later get their outcome at once.
-func (c *Client) noticeDrained() {
-	if c.closed && c.live == 0 && !c.isDrained {
-		c.isDrained = true
-		close(c.drained)
-	}
-}
-
 // cut ends everything, and waits until it has ended.
 func (c *Client) cut() {
 	c.mu.Lock()
@@ -62,26 +53,7 @@ func (c *Client) cut() {
 	if c.alarm != nil {
 		c.alarm.Stop()
 	}
-	for _, l := range c.lanes {
-		for _, list := range [2]*entryList{&l.queue, &l.waiting} {
-			for e := list.head; e != nil; e = list.head {
-				c.abandon(e, ErrClosed)
-			}
-		}
-	}
-	for _, p := range c.pools {
-		for _, r := range p.relays {
-			for _, cn := range r.conns {
-				cn.leaving = true
-				for _, e := range [2]*entry{cn.cur, cn.next} {
-					if e != nil {
-						c.abandon(e, ErrClosed)
-					}
-				}
-				cn.signal()
-			}
-		}
-	}
+	c.abandonEverything()
 	c.unlock()
 	c.goroutines.Wait()
 	<-c.drained

@@ -1,5 +1,11 @@
 package mxsend
 
+import (
+	"errors"
+
+	"github.com/mxsend/go-mxsend/internal/smtpsession"
+)
+
 // A disposition is what follows for a recipient from a reply or a breakage.
 type disposition uint8
 
@@ -28,19 +34,19 @@ type verdict struct {
 	cause error // what would mend it, where that is in the client's or the relay's configuration
 }
 
-// judge decides on a reply that is not positive, at MAIL, RCPT, DATA or the
+// classifyReply decides on a reply that is not positive, at MAIL, RCPT, DATA or the
 // final dot. The rules are DESIGN.md's; they are in one place so that they can be
 // read in one.
-func judge(stage Stage, r replyCode, text string) verdict {
-	if r.code == 421 {
+func classifyReply(stage Stage, r smtpsession.Reply) verdict {
+	if r.Code == 421 {
 		return verdict{do: elsewhere, blame: blameRelay}
 	}
-	p := about(stage, r, text)
+	p := about(stage, r)
 	if p != aboutAuth && outOfStep(r) && stage < StageContent {
 		p = aboutSequence
 	}
-	if r.code/100 == 4 {
-		return judgeTemporary(stage, p)
+	if r.Code/100 == 4 {
+		return classifyTemporary(stage, p)
 	}
 	switch p {
 	case aboutSequence:
@@ -59,8 +65,8 @@ func judge(stage Stage, r replyCode, text string) verdict {
 	return verdict{confirm, blameRefusal, remedies[p]}
 }
 
-// judgeTemporary is judge of a 4yz reply.
-func judgeTemporary(stage Stage, p party) verdict {
+// classifyTemporary is classifyReply of a 4yz reply.
+func classifyTemporary(stage Stage, p party) verdict {
 	switch p {
 	case aboutRelay:
 		return verdict{do: elsewhere, blame: blameRelay}
@@ -75,13 +81,45 @@ func judgeTemporary(stage Stage, p party) verdict {
 
 // tooManyRecipients says whether a RCPT was refused only because the
 // transaction is full (RFC 5321 §4.5.3.1.10).
-func tooManyRecipients(r replyCode) bool {
-	return (r.code == 452 || r.code == 552) &&
-		(r.enhanced[1] == 0 || r.enhanced[1] == 5 && r.enhanced[2] == 3)
+func tooManyRecipients(r smtpsession.Reply) bool {
+	return (r.Code == 452 || r.Code == 552) &&
+		(r.Enhanced[1] == 0 || r.Enhanced[1] == 5 && r.Enhanced[2] == 3)
 }
 
 // outOfStep says whether a reply to MAIL, RCPT or DATA complains of the grouping
 // of commands: the relay announced PIPELINING and cannot do it.
-func outOfStep(r replyCode) bool {
-	return (r.code == 503 || r.code == 554) && r.enhanced[1] == 5 && r.enhanced[2] <= 1
+func outOfStep(r smtpsession.Reply) bool {
+	return (r.Code == 503 || r.Code == 554) && r.Enhanced[1] == 5 && r.Enhanced[2] <= 1
+}
+
+var errOutOfStep = errors.New("the relay answers out of step to PIPELINING, which it offers; lock-step from now on")
+
+// A refusalCause is ErrRelayRefused where the relay says whom it refuses.
+type refusalCause string
+
+func (e refusalCause) Error() string { return string(e) }
+
+// Is matches ErrRelayRefused.
+func (e refusalCause) Is(target error) bool { return target == ErrRelayRefused }
+
+const errHelloRefused refusalCause = "the relay refuses this client for its name in EHLO: " +
+	"set Config.LocalName to the fully qualified name of this machine"
+
+const errSenderRefused refusalCause = "the relay refuses the return path, whatever the recipient: " +
+	"set Message.ReturnPath to an address whose domain exists and that the relay lets this client use"
+
+// remedies are the errors that say what would mend a refusal, by whom it is about.
+var remedies = [...]error{
+	aboutUnknown:    ErrRelayRefused,
+	aboutPolicy:     ErrRelayRefused,
+	aboutRelay:      ErrRelayRefused,
+	aboutClient:     ErrRelayRefused,
+	aboutHello:      errHelloRefused,
+	aboutReturnPath: errSenderRefused,
+	aboutSender:     errSenderRefused,
+	aboutAuth: refusalCause("the relay refuses this client without a credential that it knows: " +
+		"set Config.Auth, or let the relay accept the network that this client is in"),
+	aboutTLS: refusalCause("the relay refuses this client without TLS: " +
+		"set Config.TLS to mxsend.TLSRequired"),
+	aboutCount: nil,
 }

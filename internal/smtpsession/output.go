@@ -1,4 +1,4 @@
-package mxsend
+package smtpsession
 
 import (
 	"bufio"
@@ -10,15 +10,15 @@ import (
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
-// A wire writes to a connection and knows of every octet whether it was handed
-// over: that decides about doubt. conn.mu guards it, but for the atomics.
-type wire struct {
+// An output writes to a connection and knows of every octet whether it was handed
+// over: that decides about doubt. The session's mu guards it, but for the atomics.
+type output struct {
 	*bufio.Writer
-	handed handedOver
+	taken countingWriter
 }
 
-// handedOver counts what the kernel (or TLS) took.
-type handedOver struct {
+// A countingWriter counts what the kernel (or TLS) took.
+type countingWriter struct {
 	nc      net.Conn
 	octets  int64
 	offered atomic.Int64 // octets, with the chunk under way; the reader looks at it
@@ -29,23 +29,26 @@ type handedOver struct {
 	chunk  atomic.Int64 // the one being written, counted from one; 0: none; interrupted
 }
 
-// interrupted is handedOver.chunk after an interruption: nothing more is written.
+// interrupted is countingWriter.chunk after an interruption: nothing more is written.
 const interrupted = -1
 
 const (
-	writeBuffer = 32 << 10
-	writeChunk  = 64 << 10
+	// WriteBuffer is the content, in octets, that is copied into the buffer with commands
+	// before and behind it; larger content is written by itself.
+	WriteBuffer = 32 << 10
+	// WriteChunk is how many octets a relay has to take within one deadline.
+	WriteChunk = 64 << 10
 )
 
-func (w *wire) init(nc net.Conn, patient func(), revoked func() bool) {
-	w.handed.nc, w.handed.patient, w.handed.revoked = nc, patient, revoked
-	w.Writer = bufio.NewWriterSize(&w.handed, writeBuffer)
+func (w *output) init(nc net.Conn, patient func(), revoked func() bool) {
+	w.taken.nc, w.taken.patient, w.taken.revoked = nc, patient, revoked
+	w.Writer = bufio.NewWriterSize(&w.taken, WriteBuffer)
 }
 
 // offset is the number of octets of the connection up to what was written last.
-func (w *wire) offset() int64 { return w.handed.octets + int64(w.Buffered()) }
+func (w *output) offset() int64 { return w.taken.octets + int64(w.Buffered()) }
 
-func (h *handedOver) Write(p []byte) (n int, err error) {
+func (h *countingWriter) Write(p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		h.patient()
 		h.chunks++
@@ -58,7 +61,7 @@ func (h *handedOver) Write(p []byte) (n int, err error) {
 			return n, errInterrupted
 		}
 		var m int
-		chunk := p[n:min(len(p), n+writeChunk)]
+		chunk := p[n:min(len(p), n+WriteChunk)]
 		h.offered.Store(h.octets + int64(len(chunk)))
 		m, err = h.nc.Write(chunk)
 		n += m
@@ -74,7 +77,7 @@ var errInterrupted = errors.New("the Write was interrupted")
 
 // interrupt ends a Write that is under way, from another goroutine, if there is a
 // reason to end that very Write. The connection is not written to again.
-func (h *handedOver) interrupt(reason func() bool) {
+func (h *countingWriter) interrupt(reason func() bool) {
 	n := h.chunk.Load()
 	if n <= 0 || !reason() || !h.chunk.CompareAndSwap(n, interrupted) {
 		return
@@ -86,7 +89,7 @@ func (h *handedOver) interrupt(reason func() bool) {
 
 // message writes content with what the signer put in front, and the final dot.
 // Without a line that begins with a dot there is nothing to search for.
-func (w *wire) message(header, content []byte, dots bool) error {
+func (w *output) message(header, content []byte, dots bool) error {
 	var err error
 	if dots {
 		err = smtpwire.WriteContent(w, header, content)
