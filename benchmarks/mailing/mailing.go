@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mxsend/go-mxsend/benchmarks/internal/peers"
+	"github.com/mxsend/go-mxsend/benchmarks/internal/resident"
 	"github.com/mxsend/go-mxsend/mxsend"
 )
 
@@ -117,7 +118,7 @@ func (m *mailing) watch(start time.Time, accepted *atomic.Int64, done <-chan str
 		var mem runtime.MemStats
 		runtime.ReadMemStats(&mem)
 		x := sample{
-			at: time.Since(start), accepted: int(accepted.Load()), resident: residentMiB(&mem),
+			at: time.Since(start), accepted: int(accepted.Load()), resident: resident.MiB(&mem),
 			heap: float64(mem.HeapInuse) / (1 << 20), goroutines: runtime.NumGoroutine(),
 		}
 		m.samples = append(m.samples, x)

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/mxsend"
 )
 
@@ -23,20 +24,22 @@ type mailing struct {
 
 // A submission is one mail that was handed to the client, and its outcome.
 type submission struct {
-	id      uint64
-	address string
-	lane    mxsend.Lane
-	outcome mxsend.Outcome
-	relay   string
-	took    time.Duration // of Send
+	id         uint64
+	address    string
+	returnPath string
+	lane       mxsend.Lane
+	outcome    mxsend.Outcome
+	relay      string
+	queueID    string
+	took       time.Duration // of Send
 }
 
 func (w *world) newMailing(t *template, recipients []recipient) *mailing {
 	return &mailing{w: w, template: t, recipients: recipients}
 }
 
-// send submits everything. Half-way, the first primary is switched off.
-func (m *mailing) send(ctx context.Context, b *bar) error {
+// send submits everything.
+func (m *mailing) send(ctx context.Context, b *bar.Bar) error {
 	trickleCtx, stop := context.WithCancel(ctx)
 	trickle := make(chan struct{})
 	go func() {
@@ -47,14 +50,13 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 	for result := range m.w.client.SendAll(ctx, m.messages()) {
 		m.note(result.Message, result.Receipt, mxsend.Bulk, 0)
 		if done++; done == len(m.recipients)/2 {
-			m.w.cluster.Primary(0).Stop()
-			b.say("%s is switched off", m.w.cluster.Primary(0).Name())
+			m.w.halfway(b.Say)
 		}
-		b.show(done)
+		b.Show(done)
 	}
 	stop()
 	<-trickle
-	b.end()
+	b.End()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed == nil && ctx.Err() != nil {
@@ -67,7 +69,7 @@ func (m *mailing) send(ctx context.Context, b *bar) error {
 func (m *mailing) messages() iter.Seq[*mxsend.Message] {
 	return func(yield func(*mxsend.Message) bool) {
 		for _, r := range m.recipients {
-			message, err := m.template.compose(m.w.codec, r, time.Now())
+			message, err := m.template.compose(m.w.codecs[mxsend.Bulk], r, time.Now())
 			if err != nil {
 				m.mu.Lock()
 				m.failed = fmt.Errorf("mail %d: %w", r.id, err)
@@ -92,7 +94,11 @@ func (m *mailing) trickle(ctx context.Context) {
 		case <-tick.C:
 		}
 		id := uint64(len(m.recipients)) + i
-		message, err := m.template.compose(m.w.codec, recipient{id, "Customer", fmt.Sprintf("customer%d@company.test", i)}, time.Now())
+		to := fmt.Sprintf("customer%d@company.test", i)
+		if i%8 == 0 {
+			to = fmt.Sprintf("gone-customer%d@bigmail.test", i) // mistyped, and comes back to the lane's own return path
+		}
+		message, err := m.template.compose(m.w.codecs[mxsend.Transactional], recipient{id, "Customer", to}, time.Now())
 		if err != nil {
 			return
 		}
@@ -108,5 +114,5 @@ func (m *mailing) note(message *mxsend.Message, receipt mxsend.Receipt, lane mxs
 	r := receipt.Recipients[0]
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.sent = append(m.sent, submission{id, message.Recipients[0], lane, r.Outcome, r.Relay, took})
+	m.sent = append(m.sent, submission{id, r.Address, message.ReturnPath, lane, r.Outcome, r.Relay, r.QueueID, took})
 }

@@ -8,6 +8,9 @@
 //	go run ./examples/quickstart -json     # one object instead
 //
 // It exits with status 0 only if the ledger is exact and nothing is lost.
+//
+// With -relays it sends through relays that are there already, such as the four Postfix that examples/postfix/up starts. There is no
+// ledger then: what it tells is what an application can know, and -receipts writes it down mail by mail.
 package main
 
 import (
@@ -21,13 +24,17 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/mxsend/go-mxsend/examples/internal/bar"
 	"github.com/mxsend/go-mxsend/examples/internal/command"
 )
 
 const about = `quickstart shows the whole of mxsend on this machine: a mailing and transactional mail over two relays, one of which
 is switched off half-way; bounces joined to their recipients; and a ledger of every mail.
 
-Exit status: 0 only if the ledger is exact and nothing is lost, else 1.`
+With -relays it sends through relays that are there already. There is no ledger then.
+
+Exit status: 0 only if the ledger is exact and nothing is lost (with -relays: if every mail was accepted, and every bounce joined
+to its recipient), else 1.`
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -45,7 +52,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	asJSON := flags.Bool("json", false, "print one JSON object instead of tables")
 	csvFile := flags.String("csv", "", "`file` of recipients, one \"id,name,address\" a line (default: those that ship with it)")
 	emlFile := flags.String("eml", "", "`file` that holds the mail (default: the one that ships with it)")
+	var relays realRelays
+	relays.flags(flags)
 	if err := command.Parse(flags, args, about, stderr); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if err := relays.check(func(name string) bool { return given[name] }); err != nil {
 		return err
 	}
 	switch {
@@ -63,7 +77,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	w, err := newWorld()
+	var real *realRelays
+	if relays.domain != "" {
+		real = &relays
+	}
+	w, err := newWorld(real)
 	if err != nil {
 		return err
 	}
@@ -74,12 +92,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *asJSON {
 		progress = io.Discard
 	}
-	fmt.Fprintf(progress, "%d mails, and transactional ones beside them, over 2 primaries, with 2 graveyards behind them;\n"+
-		"some destinations reject, greylist or say nothing\n", len(recipients))
-	if err := mailing.send(ctx, newBar(progress, len(recipients))); err != nil {
+	if err := w.ready(ctx, progress); err != nil {
 		return err
 	}
-	if err := w.settle(ctx); err != nil {
+	fmt.Fprintf(progress, "%d mails, and transactional ones beside them, over %s\n", len(recipients), w.describe())
+	if err := mailing.send(ctx, bar.New(progress, len(recipients))); err != nil {
+		return err
+	}
+	if err := w.settle(ctx, progress); err != nil {
 		return err
 	}
 	report := w.report(mailing, time.Since(start))
@@ -91,6 +111,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 	} else {
 		report.print(stdout)
+	}
+	if real != nil {
+		if err := real.writeReceipts(w, mailing.sent); err != nil {
+			return err
+		}
 	}
 	return report.verdict()
 }

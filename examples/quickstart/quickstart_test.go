@@ -68,3 +68,28 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 }
+
+// Sending through real relays is tested where there are some, in examples/postfix.
+func TestRelayFlags(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"-ca", file}, "-ca goes with -relays"},
+		{[]string{"-wait", "1s"}, "-wait goes with -relays"},
+		{[]string{"-relays", "relays.shop.test", "-wait", "-1s"}, "-wait must not be negative"},
+		{[]string{"-relays", "relays.shop.test", "-ca", file + "x"}, "-ca: open"},
+		{[]string{"-relays", "relays.shop.test", "-ca", file}, "-ca: " + file + " holds no certificate"},
+		{[]string{"-relays", "relays.shop.test", "-key", file}, "-key: "},
+		{[]string{"-relays", "relays.shop.test", "-back", "192.0.2.1"}, "-back: listen tcp 192.0.2.1:2424"},
+		{[]string{"-relays", "no domain"}, "Domain"},
+	} {
+		if err := run(t.Context(), append(test.args, "-n", "1"), t.Output(), t.Output()); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%q: got %v, want an error with %q", test.args, err, test.want)
+		}
+	}
+}

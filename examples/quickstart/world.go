@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,15 +22,17 @@ import (
 
 // The domains of the sender.
 const (
-	shopDomain   = "shop.test"        // From and DKIM
-	bounceDomain = "bounce.shop.test" // return paths
+	shopDomain          = "shop.test"        // From and DKIM
+	bulkDomain          = "bounce.shop.test" // return paths of the mailing
+	transactionalDomain = "tx.shop.test"     // and of transactional mail, by which relays can tell it
 )
 
 // A world is everything that takes part: relays and destinations, which a real application would not bring along, and
-// what it would: a codec of return paths, a signer, a client, and a receiver of bounces.
+// what it would: codecs of return paths, a signer, a client, and a receiver of bounces.
 type world struct {
-	cluster  *mxtest.Cluster
-	codec    *verp.Codec
+	cluster  *mxtest.Cluster // nil with real
+	real     *realRelays     // nil with cluster
+	codecs   map[mxsend.Lane]*verp.Codec
 	client   *mxsend.Client
 	receiver *bounce.Receiver
 
@@ -37,8 +41,9 @@ type world struct {
 	strays  int                         // events that are no genuine bounce of ours; guarded by mu
 }
 
-func newWorld() (_ *world, err error) {
-	w := &world{bounced: map[uint64]bounce.Recipient{}}
+// newWorld makes one with relays in this process, or with real ones.
+func newWorld(real *realRelays) (_ *world, err error) {
+	w := &world{real: real, bounced: map[uint64]bounce.Recipient{}}
 	defer func() {
 		if err != nil {
 			w.Close()
@@ -46,18 +51,37 @@ func newWorld() (_ *world, err error) {
 	}()
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)
-	w.codec, err = verp.New(verp.Config{Prefix: "b", Domain: bounceDomain, Keys: []verp.Key{{ID: 1, Secret: secret}}})
+	w.codecs = map[mxsend.Lane]*verp.Codec{}
+	for lane, domain := range map[mxsend.Lane]string{mxsend.Bulk: bulkDomain, mxsend.Transactional: transactionalDomain} {
+		if w.codecs[lane], err = verp.New(verp.Config{Prefix: "b", Domain: domain, Keys: []verp.Key{{ID: 1, Secret: secret}}}); err != nil {
+			return nil, err
+		}
+	}
+	w.receiver = &bounce.Receiver{
+		Codecs: slices.Collect(maps.Values(w.codecs)), Handle: w.handleBounce, Hostname: bulkDomain, Logger: slog.New(slog.DiscardHandler),
+	}
+	var cfg mxsend.Config
+	if real != nil {
+		cfg, err = real.config()
+		err = errors.Join(err, real.bringBack(w.receiver))
+	} else {
+		cfg, err = w.startRelays()
+	}
 	if err != nil {
 		return nil, err
 	}
+	w.client, err = mxsend.New(cfg)
+	return w, err
+}
+
+// startRelays starts relays and destinations in this process.
+func (w *world) startRelays() (cfg mxsend.Config, err error) {
 	// Bounces come back to a receiver in this process.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("the bounce receiver: %w", err)
+		return cfg, fmt.Errorf("the bounce receiver: %w", err)
 	}
-	w.receiver = &bounce.Receiver{Codec: w.codec, Handle: w.handleBounce, Hostname: bounceDomain, Logger: slog.New(slog.DiscardHandler)}
 	go func() { _ = w.receiver.ServeLMTP(l) }()
-
 	w.cluster, err = mxtest.Start(mxtest.Config{
 		Domain:  "relays.shop.test",
 		Bounces: "lmtp:" + l.Addr().String(),
@@ -67,7 +91,7 @@ func newWorld() (_ *world, err error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
 	w.cluster.Destination("bigmail.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 no such mailbox"), "gone.*")
 	w.cluster.Destination("postbox.test").Do(mxtest.Reject(mxtest.AtRcpt, "550 5.1.1 unknown user"), "gone.*")
@@ -78,9 +102,9 @@ func newWorld() (_ *world, err error) {
 
 	signer, err := w.newSigner()
 	if err != nil {
-		return nil, err
+		return cfg, err
 	}
-	w.client, err = mxsend.New(mxsend.Config{
+	return mxsend.Config{
 		Domain:    w.cluster.Domain(), // its MX records name the relays
 		Resolver:  mxsend.NewResolver(w.cluster.DNSAddr()),
 		Dial:      w.cluster.Dial,
@@ -88,8 +112,45 @@ func newWorld() (_ *world, err error) {
 		LocalName: "app." + shopDomain,
 		Signer:    signer,
 		Logger:    slog.New(slog.DiscardHandler), // a relay is switched off on purpose
+	}, nil
+}
+
+// ready looks at real relays before any mail is made: what is wrong with them is said at once, and is an error where none is left.
+func (w *world) ready(ctx context.Context, progress io.Writer) error {
+	if w.real == nil {
+		return nil
+	}
+	found, err := w.client.Check(ctx)
+	if err != nil {
+		return err
+	}
+	errs := found.Errors()
+	some := slices.ContainsFunc(found.Findings, func(f mxsend.Finding) bool {
+		return f.Topic == mxsend.TopicExtensions && f.Severity == mxsend.SeverityOK
 	})
-	return w, err
+	switch {
+	case len(errs) > 0 && !some:
+		return fmt.Errorf("not ready to send:\n%v", mxsend.CheckResult{Findings: errs})
+	case len(errs) > 0:
+		fmt.Fprintln(progress, mxsend.CheckResult{Findings: errs})
+	}
+	return nil
+}
+
+// describe says what mail goes over.
+func (w *world) describe() string {
+	if w.real != nil {
+		return "the relays of " + w.real.domain
+	}
+	return "2 primaries, with 2 graveyards behind them;\nsome destinations reject, greylist or say nothing"
+}
+
+// halfway is called when half the mailing has its outcome: the first primary is switched off.
+func (w *world) halfway(say func(format string, args ...any)) {
+	if w.cluster != nil {
+		w.cluster.Primary(0).Stop()
+		say("%s is switched off", w.cluster.Primary(0).Name())
+	}
 }
 
 // newSigner makes two keys and publishes them in the cluster's DNS, where destinations look.
@@ -128,15 +189,19 @@ func (w *world) handleBounce(_ context.Context, e bounce.Event) error {
 	return nil
 }
 
-// settle waits until the relays have tried everything once, the one that was off included.
-func (w *world) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+// settle waits until the relays have tried everything once, the one that was off included; with real relays, for bounces.
+func (w *world) settle(ctx context.Context, progress io.Writer) error {
+	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	if err := w.client.Shutdown(ctx); err != nil {
+	if err := w.client.Shutdown(limited); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
+	if w.real != nil {
+		w.real.await(ctx, progress)
+		return nil
+	}
 	w.cluster.Primary(0).Start()
-	return w.cluster.WaitIdle(ctx)
+	return w.cluster.WaitIdle(limited)
 }
 
 func (w *world) Close() {

@@ -1,8 +1,8 @@
-// Relays runs the embedded test MTA for playing with any SMTP client: two primaries and two graveyards on loopback
-// ports, destinations that misbehave, and a status line.
+// Relays runs the embedded test MTA for any SMTP client: two primaries and two graveyards on loopback ports, destinations that
+// misbehave, and the desk, a web page on which one sees them work, reads every mail, and makes things go wrong.
 //
-//	go run ./examples/relays
-//	swaks --server 127.0.0.1:2525 --to jane@grey.test        # or telnet, or an application
+//	go run ./examples/relays                                  # then open http://localhost:2580/
+//	swaks --server 127.0.0.1:2525 --to jane@grey.test         # or telnet, or an application
 //
 // Commands on standard input: stop, start, hole, flush, wipe and log, each with a relay (p1, p2, g1, g2); dump; quit.
 package main
@@ -34,9 +34,9 @@ func main() {
 }
 
 const about = `relays runs the embedded test MTA for any SMTP client: two primaries and two graveyards on loopback ports,
-destinations that misbehave, and a line of status whenever it changes.
+destinations that misbehave, a line of status whenever it changes, and the desk: a web page, and a JSON API.
 
-  relays
+  relays                                                and open http://localhost:2580/
   swaks --server 127.0.0.1:2525 --to jane@grey.test     in another terminal
 
 ` + commands + `
@@ -66,6 +66,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	port := flags.Int("port", 2525, "loopback port of the first relay; the others follow")
 	primary := flags.String("primary", "", "main.cf `file` of the primaries")
 	graveyard := flags.String("graveyard", "", "main.cf `file` of the graveyards")
+	var desk deskFlags
+	desk.define(flags)
 	if err := command.Parse(flags, args, about, stderr); err != nil {
 		return err
 	}
@@ -76,9 +78,15 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
+	for _, of := range [][2]string{{"p", *primary}, {"g", *graveyard}} {
+		for _, note := range cfgs[of[0]].Notes {
+			fmt.Fprintf(stderr, "%s: %s\n", of[1], note)
+		}
+	}
 	c, err := mxtest.Start(mxtest.Config{
 		FirstPort: *port, Transcripts: true, Limits: mxtest.Limits{Connections: 100},
-		Relay: func(name string) mxtest.RelayConfig { return cfgs[name[:1]] },
+		Relay:           func(name string) mxtest.RelayConfig { return cfgs[name[:1]] },
+		GraveyardDomain: graveyardDomain(cfgs["p"]),
 	})
 	if err != nil {
 		return err
@@ -88,6 +96,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		c.Destination(s.domain).Script(mxtest.Rule{Do: s.do})
 	}
 	introduce(stdout, c)
+	closeDesk, err := desk.open(c, stdout, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeDesk()
+	fmt.Fprintln(stdout, commands)
 
 	lines := make(chan string)
 	go func() {
@@ -139,6 +153,17 @@ func readConfigs(files map[string]string) (map[string]mxtest.RelayConfig, error)
 	return cfgs, nil
 }
 
+// graveyardDomain is the domain by which a primary's main.cf names the graveyards, if it names one.
+func graveyardDomain(primary mxtest.RelayConfig) string {
+	for _, entry := range primary.SMTPFallbackRelay {
+		if !strings.HasPrefix(entry, "[") {
+			domain, _, _ := strings.Cut(entry, ":")
+			return domain
+		}
+	}
+	return ""
+}
+
 func introduce(w io.Writer, c *mxtest.Cluster) {
 	fmt.Fprintf(w, "mail domain %s, DNS at %s\n", c.Domain(), c.DNSAddr())
 	for _, r := range c.Relays() {
@@ -148,7 +173,6 @@ func introduce(w io.Writer, c *mxtest.Cluster) {
 		fmt.Fprintf(w, "%-13s %s\n", s.domain, s.what)
 	}
 	fmt.Fprintln(w, "every other domain takes its mail")
-	fmt.Fprintln(w, commands)
 }
 
 // status is the line that is printed when it changes.

@@ -37,10 +37,10 @@ func (e *engine) accept(r *Relay, env *envelope) (id string, wait time.Duration,
 		returnPath: env.returnPath, messageID: messageID, envelopeID: env.envelopeID, client: env.client, clientAddr: env.clientAddr,
 		user: env.user, headers: env.headers, tls: env.tls, esmtp: env.esmtp, bareLF: env.bareLF, utf8: env.utf8, accepted: now, content: env.content,
 	})
+	sender := domainOf(env.returnPath)
 	for _, to := range env.recipients {
-		_, domain, _ := cutLast(to.address, '@')
 		e.rcpts = append(e.rcpts, rcptRec{address: to.address, original: to.original, mail: m, notify: to.notify,
-			dest: e.dest(strings.ToLower(strings.TrimSuffix(domain, ".")))})
+			dest: e.dest(domainOf(to.address), sender)})
 		if e.seen.again(messageID, to.address) {
 			e.counts.Duplicates++
 		}
@@ -52,6 +52,12 @@ func (e *engine) accept(r *Relay, env *envelope) (id string, wait time.Duration,
 	e.mails[m].copy = c
 	e.pump(now)
 	return queueID(e.copies[c].number), wait, nil
+}
+
+// domainOf is the domain of an address, in lower case.
+func domainOf(address string) string {
+	_, domain, _ := cutLast(address, '@')
+	return strings.ToLower(strings.TrimSuffix(domain, "."))
 }
 
 // enqueue puts a mail, or those of its recipients that are given, into a relay's queue. e.mu is held.

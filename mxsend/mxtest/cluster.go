@@ -97,7 +97,7 @@ func (c *Cluster) addRelays() error {
 	for i := range c.cfg.Graveyards {
 		graveyards = append(graveyards, fmt.Sprintf("g%d.%s", i+1, c.cfg.Domain))
 	}
-	var mx []MX
+	var mx, graveyardMX []MX
 	for i := range c.cfg.Primaries {
 		name := fmt.Sprintf("p%d.%s", i+1, c.cfg.Domain)
 		c.addRelay(name, fmt.Sprintf("10.0.0.%d", 11+i), false)
@@ -105,15 +105,19 @@ func (c *Cluster) addRelays() error {
 	}
 	for i, name := range graveyards {
 		c.addRelay(name, fmt.Sprintf("10.0.1.%d", 11+i), true)
+		graveyardMX = append(graveyardMX, MX{10, name})
 	}
 	c.dns.SetMX(c.cfg.Domain, mx...)
+	if len(graveyardMX) > 0 {
+		c.dns.SetMX(c.cfg.GraveyardDomain, graveyardMX...)
+	}
 	var errs []error
 	for _, r := range c.relays {
 		if c.cfg.Relay != nil {
 			r.cfg = c.cfg.Relay(r.name)
 		}
 		r.cfg = r.cfg.withDefaults(r.graveyard, graveyards)
-		if err := r.cfg.validate(r.name, func(host string) bool { return c.engine.relay(host) != nil }); err != nil {
+		if err := r.cfg.validate(r.name, r.fallback); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -280,7 +284,7 @@ func (c *Cluster) Destination(domain string) *Destination {
 	}
 	c.engine.mu.Lock()
 	defer c.engine.mu.Unlock()
-	return c.engine.outside[c.engine.dest(name)]
+	return c.engine.outside[c.engine.dest(name, "")]
 }
 
 // DNS is the cluster's DNS server, whose zones can be changed while it runs.

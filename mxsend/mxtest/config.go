@@ -28,6 +28,10 @@ type Config struct {
 	// NoGraveyards: none. At most 9.
 	Graveyards int
 
+	// GraveyardDomain is a domain whose MX records name the graveyards, all of preference 10: as
+	// smtp_fallback_relay it lets them share what is handed over. Empty: "graveyard." and Domain.
+	GraveyardDomain string
+
 	// Relay gives the parameters of the relay with this name ("p1.mail.test"). Nil: Postfix's
 	// defaults, with what makes a primary and a graveyard: see [RelayConfig].
 	Relay func(name string) RelayConfig
@@ -84,6 +88,10 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	c.Domain = strings.ToLower(strings.TrimSuffix(c.Domain, "."))
+	if c.GraveyardDomain == "" {
+		c.GraveyardDomain = "graveyard." + c.Domain
+	}
+	c.GraveyardDomain = strings.ToLower(strings.TrimSuffix(c.GraveyardDomain, "."))
 	if c.Primaries == 0 {
 		c.Primaries = 2
 	}
@@ -108,6 +116,9 @@ func (c Config) validate() error {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mxtest: Config."+format, args...)) }
 	if !validDomain(c.Domain) {
 		wrong("Domain %q is no domain name", c.Domain)
+	}
+	if !validDomain(c.GraveyardDomain) || c.GraveyardDomain == c.Domain {
+		wrong("GraveyardDomain %q is no domain name, or the relays' own", c.GraveyardDomain)
 	}
 	if c.Primaries < 0 || c.Primaries > 9 {
 		wrong("Primaries is %d; a cluster has 1 to 9", c.Primaries)

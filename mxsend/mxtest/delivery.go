@@ -50,7 +50,7 @@ func (e *engine) attempt(now time.Duration, r *Relay, a relaymodel.Action) {
 		e.finish(now, run)
 		return
 	}
-	run.fallbacks = r.fallbacks(e)
+	run.fallbacks = r.fallbacks()
 	visit := e.visitor(now, run)
 	route := relaymodel.Route{
 		Hosts: visit.hosts, Fallbacks: len(run.fallbacks), Sessions: r.cfg.SMTPMXSessionLimit, Addresses: r.cfg.SMTPMXAddressLimit, Direct: a.Direct,

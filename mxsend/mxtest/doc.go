@@ -25,7 +25,8 @@
 // which exists only inside the cluster: [Cluster.Dial] maps it to a port of 127.0.0.1, since not every
 // system has more loopback addresses than one. With Config.Memory nothing touches a socket, and
 // the cluster may live inside a testing/synctest bubble, where five days of queue life take
-// milliseconds.
+// milliseconds. Elsewhere [Cluster.Advance] lets them pass for the queues. Clients that are to be told apart by
+// their addresses dial with [Cluster.DialFrom].
 //
 // # Diagnostics
 //

@@ -3,6 +3,7 @@ package mxtest
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,10 +26,10 @@ type engine struct {
 	mu         sync.Mutex // guards all below
 	closed     bool
 	relays     []*Relay
-	dests      map[string]int32
-	outside    []*Destination      // by dest; 0 is nil: notifications
-	places     []DestinationCounts // by dest
-	tries      []tryRec            // 0 is none
+	dests      map[destKey]int32
+	outside    []*Destination       // by dest; 0 is nil: notifications
+	places     []*DestinationCounts // by dest
+	tries      []tryRec             // 0 is none
 	mails      []mailRec
 	rcpts      []rcptRec
 	copies     []copyRec
@@ -55,7 +56,7 @@ const noteDest = 0
 
 func newEngine(cfg Config) *engine {
 	e := &engine{
-		cfg: cfg, start: time.Now(), dests: map[string]int32{}, outside: []*Destination{nil}, places: make([]DestinationCounts, 1), tries: make([]tryRec, 1),
+		cfg: cfg, start: time.Now(), dests: map[destKey]int32{}, outside: []*Destination{nil}, places: []*DestinationCounts{{}}, tries: make([]tryRec, 1),
 		reasonOf: map[reason]int32{}, suspended: map[siteKey]int32{}, seen: seen{maphash.MakeSeed(), map[uint64]struct{}{}},
 		changed: make(chan struct{}), reasons: []reason{{}},
 	}
@@ -93,19 +94,35 @@ func (h *eventHeap) Pop() any {
 	return x
 }
 
-// dest interns a destination domain. e.mu is held.
-func (e *engine) dest(domain string) int32 {
-	if id, ok := e.dests[domain]; ok {
+// A destKey is what a relay files deliveries under: a destination, and where relays have a transport for it the domain of the
+// return path.
+type destKey struct{ domain, sender string }
+
+// dest interns a destination for mail with a return path in a domain. e.mu is held.
+func (e *engine) dest(domain, sender string) int32 {
+	if !slices.ContainsFunc(e.relays, func(r *Relay) bool { _, ok := bySuffix(r.cfg.SenderTransports, sender); return ok }) {
+		sender = ""
+	}
+	to := destKey{domain, sender}
+	if id, ok := e.dests[to]; ok {
 		return id
 	}
+	var d *Destination
+	var places *DestinationCounts
+	if sender == "" {
+		d = &Destination{domain: domain, where: map[string]string{}, grey: map[string]time.Duration{}}
+		d.fail = e.fail
+		places = &DestinationCounts{}
+	} else {
+		base := e.dest(domain, "")
+		d, places = e.outside[base], e.places[base]
+	}
 	id := int32(len(e.outside))
-	d := &Destination{domain: domain, where: map[string]string{}, grey: map[string]time.Duration{}}
-	d.fail = e.fail
 	e.outside = append(e.outside, d)
-	e.places = append(e.places, DestinationCounts{})
-	e.dests[domain] = id
+	e.places = append(e.places, places)
+	e.dests[to] = id
 	for _, r := range e.relays {
-		if t := r.transport(domain); t > 0 {
+		if t := r.transport(to); t > 0 {
 			r.queue.Route(id, t)
 		}
 	}

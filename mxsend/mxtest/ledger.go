@@ -113,17 +113,17 @@ func (l *Ledger) delivery(rec *deliveryRec) Delivery {
 
 // Notifications are the DSNs that relays made.
 func (l *Ledger) Notifications() []Notification {
-	return l.notifications(func(*noteRec) bool { return true })
+	return l.notifications(func(*mailRec) bool { return true })
 }
 
 // notifications copies the notifications that are wanted.
-func (l *Ledger) notifications(wanted func(*noteRec) bool) []Notification {
+func (l *Ledger) notifications(wanted func(*mailRec) bool) []Notification {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
 	var list []Notification
 	for i := range l.e.mails {
 		m := &l.e.mails[i]
-		if m.note == nil || !wanted(m.note) {
+		if m.note == nil || !wanted(m) {
 			continue
 		}
 		to := &l.e.rcpts[m.first]

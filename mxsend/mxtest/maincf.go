@@ -3,37 +3,42 @@ package mxtest
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
 // ParseMainCF reads parameters as they stand in Postfix's main.cf: one "name = value" a line, continued by lines that begin with
-// white space, "#" before comments. Times may bear a unit (s, m, h, d, w), $name stands for an earlier parameter, and
+// white space, "#" before comments. Times may bear a unit (s, m, h, d, w), $name stands for another parameter of the text, and
 // transport parameters such as gmail_destination_concurrency_limit make their transport. transport_maps = inline:{…} gives the
-// transport of domains.
+// transport of domains, and FILTER in check_sender_access inline:{…} that of the domains of return paths.
 //
-// Parameters that say nothing about what is modelled (mynetworks, queue_directory and their like) are read past; an unknown one, one
-// that is set twice to different values, and a value of the wrong form are errors. All errors are given at once.
+// It takes the main.cf of a working relay. What the model has no use for, which is most of Postfix's parameters, is read past, and
+// RelayConfig.Notes says so. Errors are: what the model would get wrong if it read past it (relayhost, a rate delay, tables in files),
+// a name that is none of Postfix's, a value of the wrong form, and a parameter that is set twice to different values, where
+// Postfix takes the last. All errors are given at once, each with its line.
 func ParseMainCF(text string) (RelayConfig, error) {
-	p := cfParser{values: map[string]cfValue{}}
+	p := cfParser{values: map[string]cfValue{}, used: map[string]bool{}}
 	p.split(text)
 	for _, name := range p.order {
 		p.apply(name, p.values[name])
 	}
+	for _, name := range p.own {
+		if !p.used[name] {
+			p.wrong(p.values[name].line, "%s: no such parameter of Postfix, and no other is set by it", name)
+		}
+	}
 	return p.cfg, errors.Join(p.errs...)
-}
-
-// A cfValue is the value of a parameter, and its line.
-type cfValue struct {
-	text string
-	line int
 }
 
 type cfParser struct {
 	cfg    RelayConfig
 	values map[string]cfValue
 	order  []string
+	own    []string        // parameters that Postfix does not know: they may stand for others' values
+	used   map[string]bool // parameters that others' values name
 	errs   []error
 }
 
@@ -41,114 +46,12 @@ func (p *cfParser) wrong(line int, format string, args ...any) {
 	p.errs = append(p.errs, fmt.Errorf("mxtest: main.cf line %d: %w", line, fmt.Errorf(format, args...)))
 }
 
-// split finds the logical lines.
-func (p *cfParser) split(text string) {
-	var logical string
-	first := 0
-	flush := func() {
-		if strings.TrimSpace(logical) != "" {
-			p.add(logical, first)
-		}
-		logical = ""
-	}
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		line = strings.TrimRight(line, "\r\n")
-		trimmed := strings.TrimSpace(line)
-		switch {
-		case trimmed == "" || trimmed[0] == '#':
-		case line[0] == ' ' || line[0] == '\t':
-			if logical == "" {
-				p.wrong(n, "continues nothing: white space at its start makes it part of the line before")
-			}
-			logical += " " + trimmed
-		default:
-			flush()
-			logical, first = line, n
-		}
-	}
-	flush()
+func (p *cfParser) note(line int, format string, args ...any) {
+	p.cfg.Notes = append(p.cfg.Notes, fmt.Sprintf("line %d: ", line)+fmt.Sprintf(format, args...))
 }
 
-// add takes note of a logical line.
-func (p *cfParser) add(logical string, line int) {
-	name, value, ok := strings.Cut(logical, "=")
-	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-	if !ok || name == "" || strings.ContainsAny(name, " \t") {
-		p.wrong(line, "%q is not of the form name = value", logical)
-		return
-	}
-	value = p.expand(value, line)
-	if old, twice := p.values[name]; twice {
-		if old.text != value {
-			p.wrong(line, "%s is set twice: %q here, %q in line %d", name, value, old.text, old.line)
-		}
-		return
-	}
-	p.values[name] = cfValue{value, line}
-	p.order = append(p.order, name)
-}
-
-// maxCFValue bounds a value that holds others.
-const maxCFValue = 64 << 10
-
-// expand replaces $name, $(name) and ${name} by the values of earlier parameters.
-func (p *cfParser) expand(value string, line int) string {
-	var b strings.Builder
-	for {
-		before, after, ok := strings.Cut(value, "$")
-		b.WriteString(before)
-		if !ok {
-			return b.String()
-		}
-		var name string
-		if after != "" && (after[0] == '{' || after[0] == '(') {
-			end := strings.IndexAny(after, "})")
-			if end < 0 {
-				p.wrong(line, "%q: unclosed parameter name", value)
-				return b.String()
-			}
-			name, value = after[1:end], after[end+1:]
-		} else {
-			end := strings.IndexFunc(after, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') })
-			if end < 0 {
-				end = len(after)
-			}
-			name, value = after[:end], after[end:]
-		}
-		known, ok := p.values[name]
-		if !ok && !ignored[name] {
-			p.wrong(line, "$%s is not set above", name)
-		}
-		if b.Len()+len(known.text) > maxCFValue {
-			p.wrong(line, "the value is longer than %d octets", maxCFValue)
-			return b.String()
-		}
-		b.WriteString(known.text)
-	}
-}
-
-// ignored are parameters that say nothing about what is modelled.
-var ignored = func() map[string]bool {
-	set := map[string]bool{}
-	for name := range strings.FieldsSeq(`
-		alias_database alias_maps append_dot_mydomain biff command_directory compatibility_level config_directory daemon_directory data_directory
-		debug_peer_level default_database_type disable_vrfy_command header_checks home_mailbox html_directory inet_interfaces inet_protocols
-		mail_owner mailbox_command mailbox_size_limit mailq_path maillog_file maillog_file_prefixes manpage_directory master_service_disable
-		meta_directory milter_default_action mydestination mydomain myhostname mynetworks mynetworks_style myorigin multi_instance_enable
-		multi_instance_group multi_instance_name newaliases_path non_smtpd_milters notify_classes parent_domain_matches_subdomains queue_directory
-		readme_directory recipient_delimiter relay_domains relayhost remote_header_rewrite_domain sample_directory sendmail_path setgid_group
-		shlib_directory smtp_address_preference smtp_bind_address smtp_bind_address6 smtp_dns_support_level smtp_host_lookup smtp_tls_CAfile
-		smtp_tls_CApath smtp_tls_loglevel smtp_tls_security_level smtp_tls_session_cache_database smtpd_banner smtpd_client_restrictions
-		smtpd_client_event_limit_exceptions smtpd_data_restrictions smtpd_helo_required smtpd_helo_restrictions smtpd_milters
-		smtpd_recipient_restrictions smtpd_relay_restrictions smtpd_sasl_auth_enable smtpd_sasl_path smtpd_sasl_type smtpd_sender_restrictions
-		smtpd_tls_CAfile smtpd_tls_auth_only smtpd_tls_cert_file smtpd_tls_key_file smtpd_tls_loglevel smtpd_tls_session_cache_database
-		smtputf8_enable soft_bounce sync_on_disk syslog_facility syslog_name unknown_local_recipient_reject_code virtual_alias_maps`) {
-		set[name] = true
-	}
-	return set
-}()
+// noLimit is what stands for Postfix's 0 where that means that there is no limit: the zero of RelayConfig is the default.
+const noLimit = math.MaxInt32
 
 // apply sets what a parameter says.
 func (p *cfParser) apply(name string, v cfValue) {
@@ -160,27 +63,27 @@ func (p *cfParser) apply(name string, v cfValue) {
 	}
 	numbers := map[string]*int{
 		"qmgr_message_active_limit": &c.QmgrMessageActiveLimit, "qmgr_message_recipient_limit": &c.QmgrMessageRecipientLimit, "default_process_limit": &c.DefaultProcessLimit,
-		"initial_destination_concurrency": &c.InitialDestinationConcurrency, "default_destination_concurrency_limit": &c.DefaultDestinationConcurrencyLimit,
-		"default_destination_recipient_limit": &c.DefaultDestinationRecipientLimit, "smtp_mx_session_limit": &c.SMTPMXSessionLimit, "smtp_mx_address_limit": &c.SMTPMXAddressLimit,
-		"message_size_limit": &c.MessageSizeLimit, "smtpd_recipient_limit": &c.SMTPDRecipientLimit, "smtpd_client_connection_count_limit": &c.SMTPDClientConnectionCountLimit,
-		"smtpd_junk_command_limit": &c.SMTPDJunkCommandLimit,
+		"initial_destination_concurrency": &c.InitialDestinationConcurrency, "smtpd_recipient_limit": &c.SMTPDRecipientLimit, "smtpd_junk_command_limit": &c.SMTPDJunkCommandLimit,
+	}
+	unlimited := map[string]*int{ // by 0
+		"default_destination_concurrency_limit": &c.DefaultDestinationConcurrencyLimit, "default_destination_recipient_limit": &c.DefaultDestinationRecipientLimit,
+		"smtp_mx_session_limit": &c.SMTPMXSessionLimit, "smtp_mx_address_limit": &c.SMTPMXAddressLimit, "message_size_limit": &c.MessageSizeLimit,
+		"smtpd_client_connection_count_limit": &c.SMTPDClientConnectionCountLimit,
 	}
 	switch {
 	case times[name] != nil:
-		d, err := cfTime(v.text, name)
-		if err != nil {
-			p.wrong(v.line, "%s: %w", name, err)
-		}
-		if name == "in_flow_delay" && d == 0 {
-			d = -1 // zero would be the default
-		}
-		*times[name] = d
+		*times[name] = p.time(name, v)
 	case numbers[name] != nil:
-		*numbers[name] = p.number(name, v)
+		*numbers[name] = p.number(name, v, 1)
+	case unlimited[name] != nil:
+		*unlimited[name] = p.limit(name, v)
 	case name == "default_destination_concurrency_failed_cohort_limit":
-		f, err := strconv.ParseFloat(v.text, 64)
-		if err != nil || f < 0 {
-			p.wrong(v.line, "%s: %q is no number", name, v.text)
+		f, err := strconv.ParseFloat(p.expand(v), 64)
+		if err != nil || f < 0 || math.IsNaN(f) {
+			p.wrong(v.line, "%s: %q is no number", name, p.expand(v))
+		}
+		if f == 0 { // no destination is ever dead
+			f = math.MaxFloat64
 		}
 		c.DefaultDestinationConcurrencyFailedCohort = f
 	case name == "smtp_connection_cache_on_demand":
@@ -188,81 +91,223 @@ func (p *cfParser) apply(name string, v cfValue) {
 	case name == "smtpd_tls_wrappermode":
 		c.SMTPDTLSWrapperMode = p.yes(name, v)
 	case name == "smtpd_tls_security_level":
-		c.SMTPDTLSSecurityLevel = v.text
-		if v.text == "" {
+		if c.SMTPDTLSSecurityLevel = p.expand(v); c.SMTPDTLSSecurityLevel == "" {
 			c.SMTPDTLSSecurityLevel = "none"
 		}
-	case name == "smtp_fallback_relay":
-		c.SMTPFallbackRelay = append([]string{}, strings.FieldsFunc(v.text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })...)
+	case name == "smtp_fallback_relay", name == "fallback_relay": // its name before 2.3
+		c.SMTPFallbackRelay = append([]string{}, strings.FieldsFunc(p.expand(v), isSeparator)...)
 	case name == "transport_maps":
 		p.transportMaps(v)
-	case ignored[name]:
-	case !p.transport(name, v):
-		p.wrong(v.line, "%s: no such parameter is known here", name)
+	case strings.HasPrefix(name, "smtpd_") && strings.HasSuffix(name, "_restrictions") && postfixNames[name]:
+		p.restrictions(name, v)
+	default:
+		p.readPast(name, v)
 	}
 }
 
-// transport sets a parameter that is named after a transport.
+// readPast takes a parameter that sets nothing: it must be one that Postfix has, and harmless to the model.
+func (p *cfParser) readPast(name string, v cfValue) {
+	if p.transport(name, v) {
+		return
+	}
+	if m, ok := decisive[name]; ok && p.decides(name, v, m) {
+		return
+	}
+	if !postfixNames[name] {
+		p.own = append(p.own, name)
+	} else {
+		p.note(v.line, "%s is read past: it is not modelled", name)
+	}
+	p.uses(v.text)
+}
+
+// decides reports an error where a decisive parameter has another than a harmless value.
+func (p *cfParser) decides(name string, v cfValue, m meaning) bool {
+	value := p.expand(v)
+	if value == "" || slices.Contains(strings.Fields(m.harmless), value) {
+		return false
+	}
+	p.wrong(v.line, "%s = %s: %s, which the model does not do", name, value, m.text)
+	return true
+}
+
+// transport sets a parameter that is named after a transport, or reads it past.
 func (p *cfParser) transport(name string, v cfValue) bool {
+	for suffix, m := range decisiveOfTransport {
+		if strings.HasSuffix(name, suffix) {
+			if !p.decides(name, v, m) {
+				p.note(v.line, "%s is read past: the model does so anyway", name)
+			}
+			return true
+		}
+	}
+	if postfixNames[name] {
+		return false
+	}
 	for suffix, field := range map[string]func(*TransportConfig) *int{
 		"_initial_destination_concurrency": func(t *TransportConfig) *int { return &t.InitialDestinationConcurrency },
 		"_destination_concurrency_limit":   func(t *TransportConfig) *int { return &t.DestinationConcurrencyLimit },
 		"_destination_recipient_limit":     func(t *TransportConfig) *int { return &t.DestinationRecipientLimit },
 		"_process_limit":                   func(t *TransportConfig) *int { return &t.ProcessLimit },
 	} {
-		transport, ok := strings.CutSuffix(name, suffix)
-		if !ok || transport == "" || transport == "default" || strings.HasPrefix(transport, "smtpd") {
-			continue
+		if transport, ok := strings.CutSuffix(name, suffix); ok && transport != "" {
+			t := p.cfg.Transports[transport]
+			*field(&t) = p.limit(name, v)
+			p.setTransport(transport, t)
+			return true
 		}
-		if p.cfg.Transports == nil {
-			p.cfg.Transports = map[string]TransportConfig{}
+	}
+	for _, suffix := range ofTransport {
+		if strings.HasSuffix(name, suffix) {
+			p.note(v.line, "%s is read past: it is not modelled", name)
+			return true
 		}
-		t := p.cfg.Transports[transport]
-		*field(&t) = p.number(name, v)
-		p.cfg.Transports[transport] = t
-		return true
 	}
 	return false
 }
 
-// transportMaps reads inline:{ {domain=transport:} … }, in the forms Postfix knows.
+func (p *cfParser) setTransport(name string, t TransportConfig) {
+	if p.cfg.Transports == nil {
+		p.cfg.Transports = map[string]TransportConfig{}
+	}
+	p.cfg.Transports[name] = t
+}
+
+// transportMaps reads inline:{ {domain=transport:} … }.
 func (p *cfParser) transportMaps(v cfValue) {
-	body, ok := strings.CutPrefix(v.text, "inline:")
-	body = strings.TrimSpace(body)
-	if !ok || !strings.HasPrefix(body, "{") || !strings.HasSuffix(body, "}") {
-		if v.text != "" {
-			p.wrong(v.line, "transport_maps: only inline:{ domain=transport: … } can be read here; say it as RelayConfig.TransportMaps")
-		}
+	value := p.expand(v)
+	if value == "" {
 		return
 	}
-	for entry := range strings.FieldsFuncSeq(body[1:len(body)-1], func(r rune) bool { return strings.ContainsRune(" \t,{}", r) }) {
-		domain, transport, ok := strings.Cut(entry, "=")
-		transport, _, _ = strings.Cut(transport, ":")
-		if !ok || domain == "" || transport == "" {
-			p.wrong(v.line, "transport_maps: %q is not of the form domain=transport:", entry)
+	body, rest, ok := inlineTable(value)
+	if !ok || strings.TrimSpace(rest) != "" {
+		p.wrong(v.line, "transport_maps: only inline:{ domain=transport: … } can be read here; say it as RelayConfig.TransportMaps")
+		return
+	}
+	p.table(v.line, "transport_maps", body, func(domain, value string) {
+		transport, nextHop, ok := strings.Cut(value, ":")
+		switch {
+		case !ok || transport == "" || !validDomain(domain):
+			p.wrong(v.line, "transport_maps: %q is not of the form domain=transport:", domain+"="+value)
+		case nextHop != "":
+			p.wrong(v.line, "transport_maps: %s: a next hop (%s), which the model does not do", domain, nextHop)
+		default:
+			if p.cfg.TransportMaps == nil {
+				p.cfg.TransportMaps = map[string]string{}
+			}
+			p.cfg.TransportMaps[domain] = transport
+			p.setTransport(transport, p.cfg.Transports[transport]) // master.cf has it, whether or not main.cf limits it
+		}
+	})
+}
+
+// restrictions reads FILTER out of check_sender_access inline:{ {domain = FILTER transport:} … }. Whom a relay lets relay is not
+// modelled: it takes all mail.
+func (p *cfParser) restrictions(name string, v cfValue) {
+	p.uses(v.text)
+	before, after, found := strings.Cut(v.text, "check_sender_access")
+	for ; found; before, after, found = strings.Cut(after, "check_sender_access") {
+		p.noteRestrictions(name, v.line, before)
+		body, rest, ok := inlineTable(strings.TrimLeft(after, " \t,"))
+		if !ok {
+			p.note(v.line, "%s: a table of senders that is not inline: is read past; if it has FILTER, say it as RelayConfig.SenderTransports", name)
 			continue
 		}
-		if p.cfg.TransportMaps == nil {
-			p.cfg.TransportMaps = map[string]string{}
+		after = rest
+		p.table(v.line, name, body, func(sender, action string) { p.filter(name, v.line, sender, p.expand(cfValue{action, v.line})) })
+	}
+	p.noteRestrictions(name, v.line, before)
+}
+
+// filter reads an entry of check_sender_access.
+func (p *cfParser) filter(name string, line int, sender, action string) {
+	words := strings.Fields(action)
+	if len(words) == 0 || !strings.EqualFold(words[0], "FILTER") {
+		p.note(line, "%s: %s = %s is read past: the model takes all mail", name, sender, action)
+		return
+	}
+	transport, nextHop, ok := strings.Cut(strings.Join(words[1:], " "), ":")
+	switch {
+	case !ok || transport == "":
+		p.wrong(line, "%s: %q is not of the form FILTER transport:", name, action)
+	case nextHop != "":
+		p.wrong(line, "%s: %s: a next hop (%s), which the model does not do", name, sender, nextHop)
+	case !validDomain(sender):
+		p.wrong(line, "%s: %s: the model filters by the domain of the return path only", name, sender)
+	default:
+		if p.cfg.SenderTransports == nil {
+			p.cfg.SenderTransports = map[string]string{}
 		}
-		p.cfg.TransportMaps[strings.ToLower(domain)] = transport
+		p.cfg.SenderTransports[sender] = transport
+		p.setTransport(transport, p.cfg.Transports[transport])
 	}
 }
 
-func (p *cfParser) number(name string, v cfValue) int {
-	n, err := strconv.Atoi(v.text)
-	if err != nil || n < 0 {
-		p.wrong(v.line, "%s: %q is no number", name, v.text)
+func (p *cfParser) noteRestrictions(name string, line int, text string) {
+	if text = strings.Trim(text, " \t,"); text != "" {
+		p.note(line, "%s: %s is read past: the model takes all mail", name, text)
+	}
+}
+
+// table calls each for the entries of an inline table, lower case.
+func (p *cfParser) table(line int, name, body string, each func(key, value string)) {
+	entries, err := inlineEntries(body)
+	if err != nil {
+		p.wrong(line, "%s: %w", name, err)
+		return
+	}
+	for _, e := range entries {
+		each(strings.ToLower(e[0]), e[1])
+	}
+}
+
+func (p *cfParser) number(name string, v cfValue, least int) int {
+	n, err := strconv.Atoi(p.expand(v))
+	switch {
+	case err != nil || n < 0:
+		p.wrong(v.line, "%s: %q is no number", name, p.expand(v))
 		return 0
+	case n < least:
+		p.wrong(v.line, "%s: %d is below %d, the least that Postfix takes", name, n, least)
+	}
+	return n
+}
+
+// limit reads a number of which 0 means that there is no limit.
+func (p *cfParser) limit(name string, v cfValue) int {
+	n := p.number(name, v, 0)
+	if n == 1 && strings.HasSuffix(name, "_destination_recipient_limit") {
+		p.wrong(v.line, "%s = 1: Postfix then counts concurrency by recipient, which the model does not do", name)
+	}
+	if n == 0 {
+		return noLimit
 	}
 	return n
 }
 
 func (p *cfParser) yes(name string, v cfValue) bool {
-	if v.text != "yes" && v.text != "no" {
-		p.wrong(v.line, "%s: %q is neither yes nor no", name, v.text)
+	value := p.expand(v)
+	if value != "yes" && value != "no" {
+		p.wrong(v.line, "%s: %q is neither yes nor no", name, value)
 	}
-	return v.text == "yes"
+	return value == "yes"
+}
+
+// time reads a time, whose zero is not that of RelayConfig, which is the default.
+func (p *cfParser) time(name string, v cfValue) time.Duration {
+	d, err := cfTime(p.expand(v), name)
+	switch {
+	case err != nil:
+		p.wrong(v.line, "%s: %w", name, err)
+	case d > 0:
+	case name == "in_flow_delay":
+		return -1
+	case name == "maximal_queue_lifetime", name == "bounce_queue_lifetime":
+		return 1 // tried once
+	case name != "delay_warning_time":
+		p.wrong(v.line, "%s: 0 is no time that the model can wait", name)
+	}
+	return d
 }
 
 // cfTime reads a time: a number with a unit, which where it is missing is seconds, but hours for delay_warning_time and

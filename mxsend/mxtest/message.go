@@ -54,7 +54,12 @@ func ParseMessage(content []byte) (*Message, error) {
 	}
 	fields := root.Header.Fields()
 	for fields.Next() {
-		m.Header = append(m.Header, Field{fields.Key(), decoded(fields.Value())})
+		name := fields.Key()
+		if raw, err := fields.Raw(); err == nil { // as it is written: Key changes "DKIM-Signature" to "Dkim-Signature"
+			written, _, _ := bytes.Cut(raw, []byte(":"))
+			name = strings.TrimSpace(string(written))
+		}
+		m.Header = append(m.Header, Field{name, decoded(fields.Value())})
 	}
 	m.Subject = m.Field("Subject")
 	walked := root.Walk(func(path []int, part *message.Entity, mistake error) error {

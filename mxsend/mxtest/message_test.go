@@ -69,6 +69,9 @@ func TestParseMessage(t *testing.T) {
 	m.AssertHeader(t, "from", "Jörg's Shop <shop@app.test>")
 	m.AssertHeader(t, "X-Tag", "one")
 	m.AssertHeader(t, "X-Tag", "two words")
+	if m.Header[5].Name != "MIME-Version" {
+		t.Errorf("a name is as it is written: got %q", m.Header[5].Name)
+	}
 	m.AssertText(t, "Hello Jörg, your order is on its way")
 	if want := []string{"https://shop.test/track/4711?a=1&b=2", "https://shop.test/help"}; !slices.Equal(m.Links, want) {
 		t.Errorf("links: got %q, want %q", m.Links, want)

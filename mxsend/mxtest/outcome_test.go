@@ -2,6 +2,7 @@ package mxtest_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -194,6 +195,39 @@ func TestFallbackByNameIsShared(t *testing.T) {
 		}
 		if got["g1.mail.test"] < 10 || got["g2.mail.test"] < 10 || got["g1.mail.test"]+got["g2.mail.test"] != 60 {
 			t.Errorf("got %v, want both graveyards with a share", got)
+		}
+	})
+}
+
+// While all delivery processes wait for hosts that say nothing, only mail with a transport of its own gets through: known by the
+// domain of its return path, or one below it. Both transports find the same destination.
+func TestSenderTransport(t *testing.T) {
+	cfg := mxtest.Config{Relay: func(string) mxtest.RelayConfig {
+		return mxtest.RelayConfig{
+			Transports:       map[string]mxtest.TransportConfig{"smtp": {ProcessLimit: 3}, "trans": {}},
+			SenderTransports: map[string]string{"tx.test": "trans"},
+		}
+	}}
+	bubble(t, cfg, func(t *testing.T, c *mxtest.Cluster, dead func(...string) mxtest.Mail) {
+		for i := range 10 {
+			c.Destination(fmt.Sprintf("silent%d.test", i)).Do(mxtest.Silence())
+			dead(fmt.Sprintf("u@silent%d.test", i))
+		}
+		for returnPath, want := range map[string]mxtest.Place{"b@app.test": mxtest.Queued, "b@Tx.Test": mxtest.Delivered, "b@eu.tx.test": mxtest.Delivered, "b@notx.test": mxtest.Queued, "": mxtest.Queued} {
+			id := fmt.Sprintf("%x", returnPath)
+			session := client(t, c, c.Primary(0))
+			if err := send(session, returnPath, mail(id, "u@good.test"), "u@good.test"); err != nil {
+				t.Fatal(err)
+			}
+			session.Quit()
+			synctest.Wait()
+			if to := c.Ledger().Find(id + "@app.test")[0].Recipients[0]; to.Place != want {
+				t.Errorf("%q: got %+v, want %v", returnPath, to, want)
+			}
+		}
+		time.Sleep(time.Hour)
+		if n := len(c.Ledger().Deliveries("good.test")); n != 5 {
+			t.Errorf("got %d deliveries in the end, want 5", n)
 		}
 	})
 }

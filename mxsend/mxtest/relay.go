@@ -268,24 +268,33 @@ func (r *Relay) Wipe() {
 	r.e.pump(r.e.now())
 }
 
-// fallbacks are the relays that smtp_fallback_relay names, in the order they are tried: as written, and the hosts of a
-// name by preference, equal ones in any order.
-func (r *Relay) fallbacks(e *engine) []*Relay {
+// fallbacks are the relays that smtp_fallback_relay names, in the order they are tried.
+func (r *Relay) fallbacks() []*Relay {
 	var list []*Relay
 	for _, entry := range r.cfg.SMTPFallbackRelay {
-		if host, ok := bracketed(entry); ok {
-			if g := e.relay(host); g != nil {
-				list = append(list, g)
-			}
-			continue
-		}
-		mx := r.c.dns.MX(strings.ToLower(entry))
-		rand.Shuffle(len(mx), func(i, j int) { mx[i], mx[j] = mx[j], mx[i] })
-		slices.SortStableFunc(mx, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
-		for _, m := range mx {
-			if g := e.relay(m.Host); g != nil {
-				list = append(list, g)
-			}
+		list = append(list, r.fallback(entry)...)
+	}
+	return list
+}
+
+// fallback are the relays that an entry of smtp_fallback_relay names: "[host]", and without brackets a domain's MX hosts by
+// preference, equal ones in any order, or, there being none, the host of that name.
+func (r *Relay) fallback(entry string) []*Relay {
+	host, ok := bracketed(entry)
+	var mx []MX
+	if !ok {
+		host, _, _ = strings.Cut(strings.ToLower(entry), ":")
+		mx = r.c.dns.MX(host)
+	}
+	if len(mx) == 0 {
+		mx = []MX{{Host: host}}
+	}
+	rand.Shuffle(len(mx), func(i, j int) { mx[i], mx[j] = mx[j], mx[i] })
+	slices.SortStableFunc(mx, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
+	var list []*Relay
+	for _, m := range mx {
+		if g := r.e.relay(m.Host); g != nil {
+			list = append(list, g)
 		}
 	}
 	return list
@@ -316,15 +325,33 @@ func (r *Relay) network() string {
 	return net
 }
 
-// transport is the number of a destination's transport.
-func (r *Relay) transport(domain string) int {
-	return slices.Index(r.transportNames(), r.cfg.TransportMaps[domain])
+// transport is the number of the transport that mail takes: by its return path's domain, else by its destination's.
+func (r *Relay) transport(to destKey) int {
+	name, ok := bySuffix(r.cfg.SenderTransports, to.sender)
+	if !ok {
+		name = r.cfg.TransportMaps[to.domain]
+	}
+	return slices.Index(r.transportNames(), name)
+}
+
+// bySuffix looks a domain up, or else the nearest one above it that is there (parent_domain_matches_subdomains).
+func bySuffix(table map[string]string, domain string) (value string, ok bool) {
+	for {
+		if value, ok = table[domain]; ok {
+			return value, true
+		}
+		_, above, more := strings.Cut(domain, ".")
+		if !more {
+			return "", false
+		}
+		domain = above
+	}
 }
 
 // routes tells the queue of the destinations that are known already.
 func (r *Relay) routes() {
-	for domain, id := range r.e.dests {
-		if t := r.transport(domain); t > 0 {
+	for to, id := range r.e.dests {
+		if t := r.transport(to); t > 0 {
 			r.queue.Route(id, t)
 		}
 	}

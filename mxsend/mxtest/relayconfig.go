@@ -12,7 +12,8 @@ import "time"
 // [ParseMainCF] makes one from main.cf text.
 type RelayConfig struct {
 	// SMTPFallbackRelay lists where mail goes that no MX host of its destination took: "[host]" is
-	// that host, a bare name its MX records, of which equal ones share. Nil: a primary's graveyards;
+	// that host, a bare name its MX records, of which equal ones share, such as
+	// Config.GraveyardDomain. Each must lead to a relay of the cluster. Nil: a primary's graveyards;
 	// empty but not nil: none.
 	SMTPFallbackRelay []string
 
@@ -51,8 +52,14 @@ type RelayConfig struct {
 
 	// TransportMaps names the transport of a destination domain; others take "smtp".
 	TransportMaps map[string]string
+	// SenderTransports names the transport of mail whose return path is in a domain, or below it,
+	// as FILTER in check_sender_access does. It wins over TransportMaps.
+	SenderTransports map[string]string
 	// Transports holds the limits of each transport by name; "smtp" may be among them.
 	Transports map[string]TransportConfig
+
+	// Notes are ParseMainCF's: a line for each parameter that it has read past. They have no effect.
+	Notes []string
 }
 
 // A TransportConfig is a line of master.cf and its transport_… parameters. Zero fields take the relay's defaults.

@@ -59,8 +59,8 @@ func (c RelayConfig) withDefaults(graveyard bool, graveyards []string) RelayConf
 	return c
 }
 
-// validate names what contradicts itself, defaults filled in.
-func (c RelayConfig) validate(name string, known func(host string) bool) error {
+// validate names what contradicts itself, defaults filled in. fallback gives the relays that an entry of smtp_fallback_relay leads to.
+func (c RelayConfig) validate(name string, fallback func(entry string) []*Relay) error {
 	var errs []error
 	wrong := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("mxtest: relay %s: %w", name, fmt.Errorf(format, args...)))
@@ -97,17 +97,18 @@ func (c RelayConfig) validate(name string, known func(host string) bool) error {
 		}
 	}
 	for _, entry := range c.SMTPFallbackRelay {
-		if host, ok := bracketed(entry); ok && !known(host) {
-			wrong("smtp_fallback_relay names %q, which is no relay of the cluster", entry)
+		relays := fallback(entry)
+		if len(relays) == 0 {
+			wrong("smtp_fallback_relay names %q, which leads to no relay of the cluster: what fails would stay here", entry)
 		}
-		if host, _ := bracketed(entry); host == name {
-			wrong("smtp_fallback_relay is the relay itself: mail would loop")
+		if slices.ContainsFunc(relays, func(r *Relay) bool { return r.name == name }) {
+			wrong("smtp_fallback_relay names %q, which is the relay itself: mail would loop", entry)
 		}
 	}
-	for _, domain := range slices.Sorted(maps.Keys(c.TransportMaps)) {
-		if t := c.TransportMaps[domain]; t != "smtp" && c.Transports[t] == (TransportConfig{}) {
-			if _, ok := c.Transports[t]; !ok {
-				wrong("transport_maps sends %s to transport %q, which Transports does not have", domain, t)
+	for what, transports := range map[string]map[string]string{"transport_maps": c.TransportMaps, "check_sender_access": c.SenderTransports} {
+		for _, domain := range slices.Sorted(maps.Keys(transports)) {
+			if _, ok := c.Transports[transports[domain]]; !ok && transports[domain] != "smtp" {
+				wrong("%s sends %s to transport %q, which Transports does not have", what, domain, transports[domain])
 			}
 		}
 	}

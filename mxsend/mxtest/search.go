@@ -87,5 +87,14 @@ func (l *Ledger) Mail(queueID string) (Mail, bool) {
 
 // NotificationsAbout are the notifications about the mail with this Mail.QueueID.
 func (l *Ledger) NotificationsAbout(id string) []Notification {
-	return l.notifications(func(n *noteRec) bool { return queueID(l.e.copies[l.e.mails[n.mail].copy].number) == id })
+	return l.notifications(func(m *mailRec) bool { return queueID(l.e.copies[l.e.mails[m.note.mail].copy].number) == id })
+}
+
+// Notification finds a notification by its own queue id.
+func (l *Ledger) Notification(id string) (Notification, bool) {
+	found := l.notifications(func(m *mailRec) bool { return strings.EqualFold(queueID(l.e.copies[m.copy].number), id) })
+	if len(found) == 0 {
+		return Notification{}, false
+	}
+	return found[0], true
 }

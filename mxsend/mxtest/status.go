@@ -101,8 +101,8 @@ func (d *Destination) Rules() []Rule {
 func (l *Ledger) DestinationCounts(domain string) DestinationCounts {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
-	if id, ok := l.e.dests[key(domain)]; ok {
-		return l.e.places[id]
+	if id, ok := l.e.dests[destKey{domain: key(domain)}]; ok {
+		return *l.e.places[id]
 	}
 	return DestinationCounts{}
 }

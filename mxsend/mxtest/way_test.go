@@ -115,6 +115,12 @@ func TestAdvance(t *testing.T) {
 	if m := c.Ledger().Mails()[0]; note.About != m.QueueID || len(c.Ledger().NotificationsAbout(m.QueueID)) != 1 || len(c.Ledger().NotificationsAbout(note.QueueID)) != 0 {
 		t.Errorf("the bounce is about %s, the mail is %s", note.About, m.QueueID)
 	}
+	if again, ok := c.Ledger().Notification(strings.ToLower(note.QueueID)); !ok || again.QueueID != note.QueueID {
+		t.Errorf("no notification %s", note.QueueID)
+	}
+	if _, ok := c.Ledger().Notification(c.Ledger().Mails()[0].QueueID); ok {
+		t.Error("a mail is no notification")
+	}
 }
 
 // Advancing wakes what waits by the system's clock no later than it would have been.

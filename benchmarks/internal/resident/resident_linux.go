@@ -1,4 +1,4 @@
-package main
+package resident
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// residentMiB is the memory of the process that is in RAM.
-func residentMiB(mem *runtime.MemStats) float64 {
+// MiB is the memory of the process that is in RAM.
+func MiB(mem *runtime.MemStats) float64 {
 	statm, err := os.ReadFile("/proc/self/statm")
 	if err == nil {
 		var size, resident float64

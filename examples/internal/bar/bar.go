@@ -1,4 +1,5 @@
-package main
+// Package bar shows progress in a terminal.
+package bar
 
 import (
 	"fmt"
@@ -8,8 +9,8 @@ import (
 	"time"
 )
 
-// A bar shows progress: as a bar on a terminal, as a line now and then elsewhere.
-type bar struct {
+// A Bar shows progress: as a bar on a terminal, as a line now and then elsewhere.
+type Bar struct {
 	w        io.Writer
 	total    int
 	terminal bool
@@ -17,8 +18,9 @@ type bar struct {
 	tenth    int
 }
 
-func newBar(w io.Writer, total int) *bar {
-	b := &bar{w: w, total: total}
+// New returns the Bar of a total, shown on w.
+func New(w io.Writer, total int) *Bar {
+	b := &Bar{w: w, total: total}
 	if f, ok := w.(*os.File); ok {
 		if info, err := f.Stat(); err == nil {
 			b.terminal = info.Mode()&os.ModeCharDevice != 0
@@ -27,7 +29,8 @@ func newBar(w io.Writer, total int) *bar {
 	return b
 }
 
-func (b *bar) show(done int) {
+// Show shows how much is done.
+func (b *Bar) Show(done int) {
 	if !b.terminal {
 		if tenth := 10 * done / b.total; tenth > b.tenth {
 			b.tenth = tenth
@@ -43,15 +46,16 @@ func (b *bar) show(done int) {
 	}
 }
 
-// say prints a line above the bar.
-func (b *bar) say(format string, args ...any) {
+// Say prints a line above the bar.
+func (b *Bar) Say(format string, args ...any) {
 	if b.terminal {
 		fmt.Fprint(b.w, "\r\033[K")
 	}
 	fmt.Fprintf(b.w, format+"\n", args...)
 }
 
-func (b *bar) end() {
+// End leaves the bar as it is.
+func (b *Bar) End() {
 	if b.terminal {
 		fmt.Fprintln(b.w)
 	}

@@ -1,4 +1,5 @@
-package main
+// Package resident tells the memory of the process.
+package resident
 
 import "runtime"
 
