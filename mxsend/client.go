@@ -235,7 +235,7 @@ func (c *Client) letGo() []func() {
 }
 
 // unlockLast is unlock at the end of a goroutine that Close waits for. The calls
-// come when it is off the books: they may call Close.
+// come when Close no longer waits for it: they may call Close.
 func (c *Client) unlockLast() {
 	calls := c.letGo()
 	c.goroutines.Done()
