@@ -70,8 +70,9 @@ require (
 	modernc.org/sqlite v1.62.0 // indirect
 )
 
-replace github.com/mxsend/go-mxsend => ../
-
 replace github.com/mxsend/go-mxsend/mxsend/outbox => ../mxsend/outbox
 
-replace github.com/mxsend/go-mxsend/mxsend/mxotel => ../mxsend/mxotel
+replace (
+	github.com/mxsend/go-mxsend => ../
+	github.com/mxsend/go-mxsend/mxsend/mxotel => ../mxsend/mxotel
+)

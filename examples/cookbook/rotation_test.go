@@ -1,6 +1,9 @@
 package cookbook
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/mxsend/go-mxsend/dkim"
@@ -18,6 +21,50 @@ func rotate(signer *dkim.Signer, selector, file string) error {
 		return err
 	}
 	return signer.SetKeys([]dkim.Key{{Selector: selector, Signer: key}})
+}
+
+func TestDKIMRotation(t *testing.T) {
+	keys := t.TempDir()
+	newKey := func(name string) string {
+		key, err := dkim.GenerateKey(dkim.Ed25519)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := dkim.MarshalKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(keys, name)
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	old, err := dkim.LoadKey(newKey("old.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := dkim.NewSigner(dkim.Config{Domain: "example.com", Keys: []dkim.Key{{Selector: "old", Signer: old}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rotate(signer, "new", newKey("new.pem")); err != nil {
+		t.Fatal(err)
+	}
+	content, err := dkim.Prepare([]byte(mail), dkim.PrepareOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, err := signer.Sign(t.Context(), content)
+	if err != nil || !strings.Contains(string(header), "s=new") || strings.Contains(string(header), "s=old") {
+		t.Errorf("got %q, %v", header, err)
+	}
+	if err := signer.Verify(append(header, content...)); err != nil {
+		t.Error(err)
+	}
+	if err := rotate(signer, "newer", filepath.Join(keys, "nowhere.pem")); err == nil {
+		t.Error("a key that is not there was taken")
+	}
 }
 
 func TestVERPRotation(t *testing.T) {

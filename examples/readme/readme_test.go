@@ -3,6 +3,8 @@ package readme
 
 import (
 	"context"
+	"database/sql"
+	"io"
 	"iter"
 	"testing"
 	"testing/synctest"
@@ -10,10 +12,13 @@ import (
 	"github.com/mxsend/go-mxsend/examples/internal/snippets"
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
+	"github.com/mxsend/go-mxsend/mxsend/outbox"
+	"github.com/mxsend/go-mxsend/verp"
 )
 
 var _ = send
 var _ = sendAll
+var _ = durable
 
 func send(ctx context.Context, content []byte) error {
 	client, err := mxsend.New(mxsend.Config{Domain: "relays.example.com"}) // its MX records name the relays
@@ -43,6 +48,21 @@ func sendAll(ctx context.Context, client *mxsend.Client, messages iter.Seq[*mxse
 			}
 		}
 	}
+}
+
+func durable(ctx context.Context, client *mxsend.Client, codec *verp.Codec, file io.Reader, tx *sql.Tx, content []byte) error {
+	render := func(context.Context, outbox.Draft) (*mxsend.Message, error) { return message, nil }
+	box, err := outbox.New(ctx, outbox.Config{Database: "mail.db", Client: client, VERP: codec, Render: render})
+	if err != nil {
+		return err
+	}
+	loaded, err := box.Start(ctx, outbox.Mailing{Name: "news-2026-11", Template: "news", Canary: 1000}, outbox.CSV(file))
+	if err != nil {
+		return err
+	}
+	_, err = box.Enqueue(ctx, tx, outbox.Mail{Ref: "order-4711", To: "jane@example.net", Content: content}) // sent exactly if tx commits
+	_ = loaded
+	return err
 }
 
 func accepted(ref, relay, queueID string)                         {}

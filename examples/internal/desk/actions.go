@@ -211,7 +211,7 @@ func (d *Desk) actOnDestination(w http.ResponseWriter, r *http.Request) {
 			behaviour = fmt.Sprintf(behaviour, int(wait.Seconds()))
 			label = strings.Replace(label, "…", fmt.Sprint(int(wait.Seconds())), 1)
 		}
-		code += "." + behaviour
+		code += ".Do(mxtest." + behaviour + ")"
 	}
 	d.act(w, r, "/#destinations", domain+": "+label, code, func() {
 		dest := d.cluster.Destination(domain).Reset()

@@ -43,7 +43,7 @@ func answerLines() []apiLine {
 	for _, a := range answers {
 		line := apiLine{a.Name, strings.Replace(a.Label, "… s", "wait seconds", 1), `cluster.Destination("example.test").Reset()`}
 		if a.do != nil {
-			line.Go = `cluster.Destination("example.test").` + strings.Replace(a.code, "%d", "20", 1)
+			line.Go = `cluster.Destination("example.test").Do(mxtest.` + strings.Replace(a.code, "%d", "20", 1) + ")"
 		}
 		list = append(list, line)
 	}
