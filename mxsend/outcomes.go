@@ -209,6 +209,9 @@ func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
 	}
 	tried = tried || e.tried || p.failures > e.poolFails
 	failing := p.failing(now)
+	if !tried && len(failing) == 0 && p.known && !p.usable(now) {
+		cause = joinCauses(p.trouble(), cause) // nothing fails, and nothing may be used
+	}
 	for i := range e.rcpts {
 		if to := &e.rcpts[i]; !to.settled {
 			err := e.whyGivenUp(to.last, tried, failing, cause)

@@ -146,11 +146,8 @@ func TestAngleBrackets(t *testing.T) {
 				t.Errorf("%q", text)
 			}
 		}
-		m := testMessage(10)
-		m.Recipients = []string{`"<jane>"@example.test`} // brackets that are part of the address
-		r, err := s.send(m)
-		if s.want(r, Accepted); err != nil {
-			t.Error(err)
-		}
 	})
+	if _, err := parseAddress(`"<jane>"@example.test`); err != nil { // brackets that are part of the address
+		t.Error(err)
+	}
 }

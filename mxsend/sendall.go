@@ -13,9 +13,9 @@ import (
 // as many as Config.Limits lets be in flight, and yields a Result for each, in
 // whatever order they end. Messages go to the Bulk lane unless they name another.
 //
-// While no relay is usable it pulls nothing and holds what it has, until one
-// returns or ctx ends: a mailing is not burnt by an outage. Until a relay was
-// reached it pulls one message at a time.
+// While no relay is usable it pulls nothing and keeps what it has, until one
+// returns or ctx ends: an outage makes a mailing wait, and fails none of it. Until a
+// relay was reached it pulls one message at a time.
 //
 // It stops before the end of the sequence
 //   - when ctx ends: every message that was pulled is still yielded;

@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the surface as it is now")
 
 // packages whose surface is recorded, from the root of the repository.
-var packages = []string{"mxsend", "mxsend/mxtest", "verp", "verp/bounce", "dkim", "dkim/opensslkey", "mxsend/mxotel"}
+var packages = []string{"mxsend", "mxsend/mxtest", "verp", "verp/bounce", "dkim", "dkim/opensslkey", "mxsend/mxotel", "mxsend/outbox"}
 
 // TestSurface holds the exported names against those recorded in testdata. A change that is meant is written with
 //
