@@ -26,7 +26,7 @@ type Config struct {
 	Client *mxsend.Client
 	// Render makes a mailing's message for one recipient; see Templates for a ready one. It is called by several
 	// goroutines at once. An error rejects this recipient, with the error's text as reason, and a panic does, too.
-	// Nil: this process must have no Client, or no mailings.
+	// Nil: this process sends transactional mail only.
 	Render func(ctx context.Context, d Draft) (*mxsend.Message, error)
 	// Skip is asked before a recipient of a mailing is rendered. A text that is not empty is the reason why it is passed
 	// over, such as a cap on the number of mails a week. Nil: nobody is.
