@@ -18,8 +18,8 @@ type Config struct {
 	// Database is the path of an SQLite file, or the URL of a Postgres database ("postgres://user@host/name"), version
 	// 12 or newer. Empty: "outbox.db". SQLite is for processes on one machine, with the file on a disk of its own.
 	Database string
-	// PollOnly never waits for notifications of Postgres, for PgBouncer in transaction mode: a new mail is then found
-	// within 100 ms.
+	// PollOnly never waits for notifications of Postgres, for proxies that do not pass on LISTEN: a new mail is then found
+	// within 100 ms. PgBouncer in transaction mode has other limits as well, and is not tested.
 	PollOnly bool
 	// Client sends. The caller closes it, after the Box. Nil: this process stores mail and answers questions, but sends
 	// nothing.

@@ -33,7 +33,7 @@ func testKilled(t *testing.T, database, name string, resend bool) {
 	kills := killsWanted()
 	spec := childSpec{
 		Database: database, Relays: relaysOf(t, cluster), Mailing: Mailing{Name: name, AutoPause: AutoPause{Share: 2}}, N: n,
-		Gate: gate, Lease: 400 * time.Millisecond, Resend: resend,
+		Gate: gate, Lease: 600 * time.Millisecond, Resend: resend,
 		// Four slices are rendered at a time; so slow that the mailing outlives the kills.
 		Slow: time.Duration(kills) * 250 * time.Millisecond * 4 / n,
 	}
