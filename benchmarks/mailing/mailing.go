@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"net"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"sync/atomic"
@@ -39,21 +37,9 @@ type sample struct {
 }
 
 func (m *mailing) send(ctx context.Context) (err error) {
-	host, port, err := net.SplitHostPort(m.address)
+	relays, err := peers.StaticRelays(m.address)
 	if err != nil {
 		return err
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return err
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return err
-	}
-	relays := []mxsend.Host{
-		{Name: "p1.relays.bench.test", Addresses: []netip.Addr{ip}, Port: number},
-		{Name: "p2.relays.bench.test", Addresses: []netip.Addr{ip}, Port: number},
 	}
 	c, err := mxsend.New(mxsend.Config{
 		Domain:    peers.Domain,

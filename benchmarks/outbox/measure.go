@@ -136,13 +136,9 @@ func enqueueOnce(ctx context.Context, b *outbox.Box, mails []outbox.Mail) error 
 
 // mailing loads a mailing and sends it, unsigned.
 func (j job) mailing(ctx context.Context, f *figures) (err error) {
-	at, err := netip.ParseAddrPort(j.Relay)
+	relays, err := peers.StaticRelays(j.Relay)
 	if err != nil {
 		return err
-	}
-	relays := []mxsend.Host{
-		{Name: "p1.relays.bench.test", Addresses: []netip.Addr{at.Addr()}, Port: int(at.Port())},
-		{Name: "p2.relays.bench.test", Addresses: []netip.Addr{at.Addr()}, Port: int(at.Port())},
 	}
 	client, err := mxsend.New(mxsend.Config{Domain: peers.Domain, LocalName: peers.LocalName, TLS: mxsend.TLSDisabled, Resolver: mxsend.StaticRelays(relays...)})
 	if err != nil {

@@ -22,15 +22,24 @@ type claim struct {
 	// or have a result without it, and durable is how many results are written.
 	granted, used, durable int
 	hungry                 bool  // waits for intents
+	fed                    bool  // wants no more: what is granted from now on is given back at once
 	stopped                error // why there will be no more
 	signal                 chan struct{}
+	cut                    context.CancelFunc // ends what is under way
 }
 
-// stop ends the granting of intents; the first reason counts. writer.mu is held.
+// stop ends the granting of intents; the first reason counts. What is under way has some time to end, unless the slice is
+// another's. writer.mu is held.
 func (c *claim) stop(reason error) {
-	if c.stopped == nil {
-		c.stopped = reason
+	if c.stopped != nil {
+		return
 	}
+	c.stopped = reason
+	grace := c.life.b.cfg.StopGrace
+	if reason == errLost {
+		grace = 0
+	}
+	time.AfterFunc(grace, c.cut)
 	poke(c.signal)
 }
 

@@ -18,15 +18,15 @@ type Config struct {
 	// Database is the path of an SQLite file, or the URL of a Postgres database ("postgres://user@host/name"), version
 	// 12 or newer. Empty: "outbox.db". SQLite is for processes on one machine, with the file on a disk of its own.
 	Database string
-	// PollOnly never waits for notifications of Postgres, for PgBouncer in transaction mode: a new mail is then found
-	// within 100 ms.
+	// PollOnly never waits for notifications of Postgres, for proxies that do not pass on LISTEN: a new mail is then found
+	// within 100 ms. PgBouncer in transaction mode has other limits as well, and is not tested.
 	PollOnly bool
 	// Client sends. The caller closes it, after the Box. Nil: this process stores mail and answers questions, but sends
 	// nothing.
 	Client *mxsend.Client
 	// Render makes a mailing's message for one recipient; see Templates for a ready one. It is called by several
 	// goroutines at once. An error rejects this recipient, with the error's text as reason, and a panic does, too.
-	// Nil: this process must have no Client, or no mailings.
+	// Nil: this process sends transactional mail only.
 	Render func(ctx context.Context, d Draft) (*mxsend.Message, error)
 	// Skip is asked before a recipient of a mailing is rendered. A text that is not empty is the reason why it is passed
 	// over, such as a cap on the number of mails a week. Nil: nobody is.

@@ -10,8 +10,9 @@ import (
 // ErrState: the mailing is not in a state for what was asked.
 var ErrState = errors.New("outbox: the mailing's state does not allow that")
 
-// Pause stops a mailing. When it returns, no process begins another recipient, but for an intent whose commit was under way
-// already; what was handed over before has Config.StopGrace to end and is then cut off. Resume goes on.
+// Pause stops a mailing. When it returns, no process gets leave for another recipient. Those that a process has leave for, at most
+// Config.Gate of them, are begun for another second at most; then what is under way has Config.StopGrace to end, and is cut
+// off. Resume goes on.
 func (b *Box) Pause(ctx context.Context, name, why string) error {
 	return b.change(ctx, name, []State{Running, Waiting, Paused}, func(t *tx, m *mailing) error {
 		_, err := t.exec(ctx, "UPDATE outbox_mailing SET state = 'paused', why = $1, go_at = 0 WHERE id = $2", storable(why), m.id)

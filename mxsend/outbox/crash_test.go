@@ -18,8 +18,8 @@ func killsWanted() int {
 	return *kills
 }
 
-// The process that sends is killed (-9) at random points, from before it has loaded the list to just before it ends, and
-// started again each time. Then the database is held against the ledger of the relays.
+// The process that sends is killed (-9) at random points, from before it has loaded the list to just before it ends, every
+// other time while it sends, and started again each time. Then the database is held against the ledger of the relays.
 func TestKilledAtAnyPoint(t *testing.T) {
 	onBoth(t, func(t *testing.T, database string) {
 		t.Run("report", func(t *testing.T) { testKilled(t, database, "news report", false) })
@@ -33,7 +33,7 @@ func testKilled(t *testing.T, database, name string, resend bool) {
 	kills := killsWanted()
 	spec := childSpec{
 		Database: database, Relays: relaysOf(t, cluster), Mailing: Mailing{Name: name, AutoPause: AutoPause{Share: 2}}, N: n,
-		Gate: gate, Lease: 400 * time.Millisecond, Resend: resend,
+		Gate: gate, Lease: 600 * time.Millisecond, Resend: resend,
 		// Four slices are rendered at a time; so slow that the mailing outlives the kills.
 		Slow: time.Duration(kills) * 250 * time.Millisecond * 4 / n,
 	}
@@ -42,8 +42,13 @@ func testKilled(t *testing.T, database, name string, resend bool) {
 	for !done {
 		c := startChild(t, spec)
 		point := time.After(time.Hour)
-		if killed < kills {
+		switch {
+		case killed >= kills:
+		case killed%2 == 0: // from its start on
 			point = time.After(rand.N(600 * time.Millisecond))
+		default: // while it sends, however long it took to come to that
+			waitAccepted(t, cluster, min(cluster.Ledger().Counts().Accepted+1, n))
+			point = time.After(rand.N(300 * time.Millisecond))
 		}
 		select {
 		case <-point:

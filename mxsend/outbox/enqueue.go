@@ -46,7 +46,7 @@ var ErrTx = errors.New("outbox: tx must be a *sql.Tx, or on Postgres a pgx.Tx")
 // never behind a mailing. It returns the mail's id.
 //
 // The tx is a *sql.Tx or, on Postgres, a pgx.Tx, on the Box's database. bun.Tx and sqlx.Tx embed a *sql.Tx; with GORM it is
-// db.Statement.ConnPool.(*sql.Tx). On SQLite begin it on DB.
+// db.Statement.ConnPool.(*sql.Tx). On Postgres use pgx's driver for database/sql; on SQLite begin it on DB.
 func (b *Box) Enqueue(ctx context.Context, tx any, m Mail) (int64, error) {
 	ids, err := b.EnqueueAll(ctx, tx, []Mail{m})
 	if err != nil {

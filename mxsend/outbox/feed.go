@@ -13,10 +13,9 @@ import (
 // A feed is a claim at work: it turns members into messages as their intents become durable, and results into records.
 type feed struct {
 	*claim
-	w      *writer
-	ctx    context.Context // ends when what is under way is to be cut off
-	cancel context.CancelFunc
-	fed    chan struct{} // closed when nothing more will be drawn
+	w   *writer
+	ctx context.Context // ends when what is under way is to be cut off
+	end chan struct{}   // closed when nothing more will be drawn
 
 	mu      sync.Mutex
 	sending map[*mxsend.Message]member // guarded by mu
@@ -38,11 +37,11 @@ func (l *life) ticket(ctx context.Context, mailing int64) {
 	if c == nil {
 		return // what there is to do is in hand, or not due
 	}
-	feedCtx, cancel := context.WithCancel(l.ctx)
-	f := &feed{claim: c, w: l.b.writer, ctx: feedCtx, cancel: cancel, fed: make(chan struct{}), sending: map[*mxsend.Message]member{}}
+	f := &feed{claim: c, w: l.b.writer, end: make(chan struct{}), sending: map[*mxsend.Message]member{}}
+	f.ctx, c.cut = context.WithCancel(l.ctx)
 	l.wg.Go(f.run)
 	select {
-	case <-f.fed:
+	case <-f.end:
 	case <-ctx.Done():
 		return
 	}
@@ -51,15 +50,9 @@ func (l *life) ticket(ctx context.Context, mailing int64) {
 
 func (f *feed) run() {
 	l := f.life
-	defer f.cancel()
-	l.mu.Lock()
-	l.claims[f.claim] = true
-	l.mu.Unlock()
-	defer func() {
-		l.mu.Lock()
-		delete(l.claims, f.claim)
-		l.mu.Unlock()
-	}()
+	defer f.cut()
+	l.enter(f.claim)
+	defer l.leave(f.claim)
 	f.w.feed(f.claim)
 	for result := range l.b.cfg.Client.SendAll(f.ctx, f.messages()) {
 		f.mu.Lock()
@@ -67,7 +60,7 @@ func (f *feed) run() {
 		delete(f.sending, result.Message)
 		f.mu.Unlock()
 		if known {
-			r := judge(result.Receipt.Recipients[0], time.Now(), m.tries, m.duplicate, l.b.cfg.Retry)
+			r := judge(result.Receipt.Recipients[0], time.Now(), m.tries, m.duplicate, l.b.retryAfter(f.ctx))
 			f.w.record(record{f.claim, m, r})
 		}
 	}
@@ -113,7 +106,7 @@ const readAhead = 250
 // messages yields those whose intents are durable.
 func (f *feed) messages() iter.Seq[*mxsend.Message] {
 	return func(yield func(*mxsend.Message) bool) {
-		defer f.end()
+		defer f.finish()
 		pace := f.life.pace(f.mailing)
 		for start := 0; start < len(f.todo); start += readAhead {
 			part := f.todo[start:min(start+readAhead, len(f.todo))]
@@ -181,19 +174,10 @@ func (f *feed) use() {
 	}
 }
 
-// end gives back what was not used. A mailing that was stopped has some time to end what is under way.
-func (f *feed) end() {
-	f.w.mu.Lock()
-	reason := f.stopped
-	f.w.mu.Unlock()
+// finish gives back what was not used, and leave for the next slice.
+func (f *feed) finish() {
 	f.w.fed(f.claim)
-	close(f.fed)
-	switch {
-	case errors.Is(reason, errLost):
-		f.cancel()
-	case reason != nil:
-		time.AfterFunc(f.life.b.cfg.StopGrace, f.cancel)
-	}
+	close(f.end)
 }
 
 // people reads the recipients of some members, and says of each why it is not to be sent to, if so.

@@ -55,6 +55,23 @@ func TestOneOfTwoIsKilled(t *testing.T) {
 	})
 }
 
+// With the lease that is the default, another process has taken over long before 45 s.
+func TestTakeOverTakes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two leases of 10 s")
+	}
+	b, cluster, one, _ := fleet(t, postgresURL(t), 5000, 200, 0)
+	one.kill()
+	killed := time.Now()
+	waitFor(t, b, "news", Status.Ended)
+	took := time.Since(killed)
+	t.Logf("taken over and ended after %v", took)
+	if took > 45*time.Second {
+		t.Errorf("taken over and ended only after %v", took)
+	}
+	holdAgainst(t, b, cluster, "news", 5000, 200, false)
+}
+
 // A process that was stopped for longer than its lease has been taken over from. It finds that out by itself when it goes on.
 // On SQLite one that is stopped amid a transaction holds the file's lock, and the others wait for it.
 func TestOneOfTwoIsSuspended(t *testing.T) {

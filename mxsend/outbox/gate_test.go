@@ -3,6 +3,9 @@ package outbox
 import (
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/mxsend/go-mxsend/mxsend"
 )
 
 func TestShare(t *testing.T) {
@@ -92,6 +95,37 @@ func TestCut(t *testing.T) {
 		}
 		if int64(len(begins)) != test.slices || largest != test.largest || !cutAtCanary {
 			t.Errorf("cut(%d, %d) = %v", test.n, test.canary, begins)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	now := time.UnixMilli(1_000_000)
+	retry := []time.Duration{time.Minute, time.Hour}
+	one := func(o mxsend.Outcome) mxsend.RecipientResult {
+		return mxsend.RecipientResult{Outcome: o, Relay: "p1", QueueID: "Q\x00"}
+	}
+	for _, test := range []struct {
+		name    string
+		in      mxsend.RecipientResult
+		tries   int64
+		retry   []time.Duration
+		outcome Outcome
+		after   int64 // of the result
+		due     bool
+	}{
+		{"accepted", one(mxsend.Accepted), 0, retry, Accepted, 0, false},
+		{"rejected", one(mxsend.Rejected), 1, retry, Rejected, 1, false},
+		{"in doubt", one(mxsend.InDoubt), 0, retry, InDoubt, 0, false},
+		{"deferred", one(mxsend.Deferred), 0, retry, Deferred, 1, true},
+		{"deferred, last round", one(mxsend.Deferred), 2, retry, Deferred, 3, false},
+		{"deferred, no rounds wanted", one(mxsend.Deferred), 0, []time.Duration{}, Deferred, 1, false},
+		{"deferred, cut off", one(mxsend.Deferred), 0, nil, Deferred, 0, true},
+		{"not attempted does not count", one(mxsend.NotAttempted), 2, retry, NotAttempted, 2, true},
+	} {
+		got := judge(test.in, now, test.tries, false, test.retry)
+		if got.outcome != test.outcome || got.tries != test.after || (got.due > now.UnixMilli()) != test.due || got.relay != "p1" || got.queueID != "Q\ufffd" {
+			t.Errorf("%s: %+v", test.name, got)
 		}
 	}
 }

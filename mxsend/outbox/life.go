@@ -24,10 +24,11 @@ type life struct {
 	unsure  bool           // whether the one after it is; the writer's
 	wg      sync.WaitGroup // claims that are at work
 
-	mu     sync.Mutex
-	claims map[*claim]bool // guarded by mu
-	paces  map[int64]*pace // guarded by mu: by mailing
-	peers  int             // guarded by mu: processes that send, this one included
+	mu      sync.Mutex
+	closing bool            // guarded by mu: claims stop as soon as they begin
+	claims  map[*claim]bool // guarded by mu
+	paces   map[int64]*pace // guarded by mu: by mailing
+	peers   int             // guarded by mu: processes that send, this one included
 }
 
 var (
@@ -175,6 +176,9 @@ func (l *life) close(e *engine) {
 			sleep(renewing, l.b.cfg.Lease/10)
 		}
 	}()
+	l.mu.Lock()
+	l.closing = true
+	l.mu.Unlock()
 	l.stopClaims(func(*claim) bool { return true })
 	if e != nil {
 		grace, cancel := context.WithTimeout(l.ctx, l.b.cfg.StopGrace)
@@ -215,7 +219,7 @@ func (l *life) holds() bool { return l.ctx.Err() == nil && l.lease.holds(time.No
 
 func (l *life) engineConfig() engineConfig {
 	return engineConfig{
-		process: l.id, workers: l.b.cfg.Workers, feeders: feeders, pollOnly: l.b.cfg.PollOnly, logger: l.b.riverLog(),
+		process: l.id, workers: l.b.cfg.Workers, mailings: l.b.cfg.Render != nil, pollOnly: l.b.cfg.PollOnly, logger: l.b.riverLog(),
 		handlers: handlers{mail: l.mail, ticket: l.ticket, sweep: l.sweep, purge: l.purge},
 	}
 }
@@ -223,6 +227,23 @@ func (l *life) engineConfig() engineConfig {
 // feeders is how many slices a process draws messages from at a time. One that is drawn empty makes room for the next while
 // its last messages are still under way.
 const feeders = 4
+
+// enter and leave keep the claims that are at work.
+func (l *life) enter(c *claim) {
+	l.mu.Lock()
+	l.claims[c] = true
+	closing := l.closing
+	l.mu.Unlock()
+	if closing {
+		l.stopClaims(func(other *claim) bool { return other == c })
+	}
+}
+
+func (l *life) leave(c *claim) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.claims, c)
+}
 
 func (l *life) stopClaims(which func(*claim) bool) {
 	l.mu.Lock()

@@ -65,7 +65,7 @@ func (l *life) mail(ctx context.Context, id int64) (begun bool) {
 		r = result{outcome: NotAttempted, at: nowMillis(), tries: had.tries, duplicate: had.duplicate, due: nowMillis(), note: "the process's lease had ended"}
 	default:
 		receipt, _ := l.b.cfg.Client.Send(ctx, message) // its error says no more than the receipt
-		r = judge(receipt.Recipients[0], time.Now(), had.tries, had.duplicate, l.b.cfg.Retry)
+		r = judge(receipt.Recipients[0], time.Now(), had.tries, had.duplicate, l.b.retryAfter(ctx))
 	}
 	end := &mailEnd{life: l, id: id, had: had, result: r, durable: make(chan struct{})}
 	l.b.writer.end(end)

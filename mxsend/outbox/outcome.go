@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -63,7 +64,16 @@ type result struct {
 	note      string
 }
 
-// judge turns what mxsend says of a recipient into what is recorded. Tries are the attempts that ended Deferred before.
+// retryAfter are the waits after a Deferred one; none, which is soon, where we have cut it off ourselves.
+func (b *Box) retryAfter(ctx context.Context) []time.Duration {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return b.cfg.Retry
+}
+
+// judge turns what mxsend says of a recipient into what is recorded. Tries are the attempts that ended Deferred before. A nil
+// retry is that of what was cut off: it does not count.
 func judge(r mxsend.RecipientResult, now time.Time, tries int64, duplicate bool, retry []time.Duration) result {
 	out := result{relay: r.Relay, queueID: storable(r.QueueID), at: now.UnixMilli(), tries: tries, duplicate: duplicate || r.DuplicatePossible}
 	if r.Err != nil {
@@ -78,6 +88,10 @@ func judge(r mxsend.RecipientResult, now time.Time, tries int64, duplicate bool,
 		out.outcome = InDoubt
 	case mxsend.Deferred:
 		out.outcome = Deferred
+		if retry == nil {
+			out.due = nextRound(now, soon)
+			break
+		}
 		out.tries++
 		if tries < int64(len(retry)) {
 			out.due = nextRound(now, retry[tries])
@@ -85,13 +99,13 @@ func judge(r mxsend.RecipientResult, now time.Time, tries int64, duplicate bool,
 	default:
 		// Nobody was asked about this mail, so it does not count as a try.
 		out.outcome = NotAttempted
-		out.due = nextRound(now, notAttemptedWait)
+		out.due = nextRound(now, soon)
 	}
 	return out
 }
 
-// notAttemptedWait is how long mail waits that no relay could be tried for. mxsend has waited for a relay by itself before.
-const notAttemptedWait = 5 * time.Second
+// soon is how long mail waits that no relay could be tried for, or that was cut off. mxsend has waited for a relay by itself before.
+const soon = 5 * time.Second
 
 // nextRound rounds up to a quarter of the wait, so that what failed at about the same time goes out in one round.
 func nextRound(now time.Time, wait time.Duration) int64 {

@@ -73,8 +73,8 @@ type engine struct {
 
 type engineConfig struct {
 	process  string
-	workers  int // transactional mails at a time
-	feeders  int // slices being fed at a time
+	workers  int  // transactional mails at a time
+	mailings bool // sends mailings, too
 	pollOnly bool
 	logger   *slog.Logger
 	handlers handlers
@@ -100,14 +100,17 @@ func newEngine(s *store, cfg engineConfig) (*engine, error) {
 		cfg.handlers.purge(ctx)
 		return nil
 	}))
+	// Jobs per second are at most workers by cooldown.
+	queues := map[string]river.QueueConfig{
+		mailJob{}.InsertOpts().Queue: {MaxWorkers: cfg.workers, FetchCooldown: time.Millisecond},
+		upkeepQueue:                  {MaxWorkers: 2},
+	}
+	if cfg.mailings {
+		queues[ticketJob{}.InsertOpts().Queue] = river.QueueConfig{MaxWorkers: feeders, FetchCooldown: 5 * time.Millisecond}
+	}
 	client, err := river.NewClient(riverDriver(s), &river.Config{
-		ID: cfg.process,
-		Queues: map[string]river.QueueConfig{
-			// Jobs per second are at most workers by cooldown.
-			mailJob{}.InsertOpts().Queue:   {MaxWorkers: cfg.workers, FetchCooldown: time.Millisecond},
-			ticketJob{}.InsertOpts().Queue: {MaxWorkers: cfg.feeders, FetchCooldown: 5 * time.Millisecond},
-			upkeepQueue:                    {MaxWorkers: 2},
-		},
+		ID:                          cfg.process,
+		Queues:                      queues,
 		FetchPollInterval:           100 * time.Millisecond,
 		PollOnly:                    cfg.pollOnly,
 		Workers:                     workers,

@@ -146,8 +146,7 @@ func (t *tx) exec(ctx context.Context, query string, args ...any) (int64, error)
 	return result.RowsAffected()
 }
 
-// insert adds many rows: by COPY on Postgres, by a prepared statement on SQLite, where a round trip costs nothing. It
-// fails as a whole where a key exists.
+// insert adds many rows, by COPY on Postgres. It fails as a whole where a key exists.
 func (t *tx) insert(ctx context.Context, table string, columns []string, rows [][]any) error {
 	if len(rows) == 0 {
 		return nil
@@ -158,13 +157,30 @@ func (t *tx) insert(ctx context.Context, table string, columns []string, rows []
 			return err
 		})
 	}
-	statement, err := t.PrepareContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES ("+placeholders(1, len(columns))+")")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = statement.Close() }()
-	for _, row := range rows {
-		if _, err := statement.ExecContext(ctx, row...); err != nil {
+	return t.insertLite(ctx, table, columns, rows)
+}
+
+// insertLite puts many rows into one call, which costs as much as three or four rows do.
+func (t *tx) insertLite(ctx context.Context, table string, columns []string, rows [][]any) error {
+	const most = 400 // placeholders
+	one := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
+	args := make([]any, 0, most)
+	for _, each := range []int{max(most/len(columns), 1), 1} {
+		if len(rows) < each {
+			continue
+		}
+		statement, err := t.PrepareContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") VALUES "+one+strings.Repeat(", "+one, each-1))
+		if err != nil {
+			return err
+		}
+		for ; err == nil && len(rows) >= each; rows = rows[each:] {
+			args = args[:0]
+			for _, row := range rows[:each] {
+				args = append(args, row...)
+			}
+			_, err = statement.ExecContext(ctx, args...)
+		}
+		if err = errors.Join(err, statement.Close()); err != nil {
 			return err
 		}
 	}

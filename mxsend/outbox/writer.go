@@ -273,6 +273,7 @@ func (w *writer) committed(b batch, grants []*grant) {
 			g.claim.stop(errLost)
 		case g.refused:
 			g.claim.stop(errStopped)
+		case g.claim.fed: // while the transaction was under way; the release takes the watermark back
 		default:
 			w.open += g.upTo - g.claim.granted
 			w.most = max(w.most, w.open)
@@ -333,8 +334,8 @@ func (w *writer) fed(c *claim) {
 			break
 		}
 	}
-	c.stop(errStopped)
 	w.open -= c.granted - c.used
 	c.granted = c.used
+	c.fed = true
 	w.poke()
 }
