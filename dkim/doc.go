@@ -13,8 +13,8 @@
 //
 // A [*Refusal] is about the message and final: its Reason says what is wrong, its text what to do.
 // Any other error of Sign is about a key or the context, and another attempt may succeed. NewSigner
-// and SetKeys report all that is wrong with a configuration at once. [Signer.Check] reports what is
-// wrong with the published records, each finding graded and with its remedy. No error holds an
+// and SetKeys report all that is wrong with a configuration at once. [Signer.CheckRecords] reports what
+// is wrong with the published records, each finding graded and with its remedy. No error holds an
 // address, content of a message, or anything of a private key.
 //
 // # Bugs

@@ -63,19 +63,6 @@ func (d *DomainSigner) Sign(ctx context.Context, content []byte) ([]byte, error)
 	return fields, nil
 }
 
-// Check does what [Signer.Check] does, for all signers in the order they were given in.
-func (d *DomainSigner) Check(ctx context.Context, lookupTXT func(context.Context, string) ([]string, error)) ([]Finding, error) {
-	var all []Finding
-	for _, s := range d.all {
-		findings, err := s.Check(ctx, lookupTXT)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, findings...)
-	}
-	return all, nil
-}
-
 func (d *DomainSigner) find(domain []byte) []*Signer {
 	for name := strings.ToLower(string(domain)); ; {
 		if s := d.signers[name]; s != nil {

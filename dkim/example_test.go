@@ -63,8 +63,8 @@ func ExampleRefusal() {
 	// Output: dkim: refused: no Date field: a relay would add one and break the signature; add it, or use Prepare
 }
 
-// Check tells what a receiver would stumble over.
-func ExampleSigner_Check() {
+// CheckRecords tells what a receiver would stumble over.
+func ExampleSigner_CheckRecords() {
 	key, err := dkim.GenerateKey(dkim.RSA2048)
 	if err != nil {
 		log.Fatal(err)
@@ -80,12 +80,12 @@ func ExampleSigner_Check() {
 	zone := map[string][]string{"s._domainkey.example.org": {record + "; t=y"}}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	findings, err := signer.Check(ctx, func(_ context.Context, name string) ([]string, error) { return zone[name], nil })
+	lookupTXT := func(_ context.Context, name string) ([]string, error) { return zone[name], nil }
+	err = signer.CheckRecords(ctx, lookupTXT, func(severity, subject, text string) {
+		fmt.Println(severity + ": " + subject + ": " + text)
+	})
 	if err != nil {
 		log.Fatal(err)
-	}
-	for _, f := range findings {
-		fmt.Println(f)
 	}
 	// Output: warning: s._domainkey.example.org: t=y: receivers may treat the mail as unsigned; remove y from t= when the tests are over
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
 // PrepareOptions say how [Prepare] completes a message. The zero value is a good choice.
@@ -31,7 +33,7 @@ type PrepareOptions struct {
 //
 // The error is a [*Refusal] for what cannot be mended, as a bare CR or a NUL in the header.
 func Prepare(content []byte, o PrepareOptions) ([]byte, error) {
-	content = endHeader(ToCRLF(content))
+	content = endHeader(smtpwire.ToCRLF(content))
 	if o.Encode {
 		var err error
 		if content, err = encodeMessage(content); err != nil {

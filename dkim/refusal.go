@@ -17,7 +17,7 @@ type Reason uint8
 const (
 	_                Reason = iota
 	BareCR                  // a CR without its LF
-	BareLF                  // an LF without its CR (Prepare, ToCRLF)
+	BareLF                  // an LF without its CR (Prepare)
 	NUL                     // an octet 0
 	LineTooLong             // a line of more than 998 octets before its CRLF (Prepare with Encode)
 	NoEmptyLine             // the header has no end (Prepare)
@@ -29,7 +29,7 @@ const (
 	MissingMessageID        // no Message-ID (Prepare)
 	DuplicateField          // two From, Date, Subject, To or Message-ID
 	ForbiddenField          // Bcc, Resent-Bcc or Return-Path (Prepare)
-	MalformedFrom           // From holds no address with a domain
+	MalformedFrom           // From holds no address with a domain, or is none as a whole (an unquoted @ or comma in a display name)
 	UnalignedFrom           // a From address is not in the signing domain
 	NoSigner                // ByDomain has no signer for the domain in From
 	OneClickNoHTTPS         // List-Unsubscribe-Post without an https URI in List-Unsubscribe
@@ -46,7 +46,7 @@ func (r Reason) String() string {
 // reasonTexts holds what is wrong and what to do about it.
 var reasonTexts = map[Reason][2]string{
 	BareCR:           {"bare CR", "a relay would end the line there or drop it; remove it"},
-	BareLF:           {"bare LF", "lines must end in CRLF; use ToCRLF or Prepare"},
+	BareLF:           {"bare LF", "lines must end in CRLF; use Prepare"},
 	NUL:              {"NUL octet", "relays drop it; encode the part as base64"},
 	LineTooLong:      {"line longer than 998 octets", "relays break it; use Prepare with Encode"},
 	NoEmptyLine:      {"no empty line behind the header", "add one, or use Prepare"},
@@ -58,7 +58,7 @@ var reasonTexts = map[Reason][2]string{
 	MissingMessageID: {"no Message-ID field", "a relay would add one and break the signature; add it, or use Prepare"},
 	DuplicateField:   {"field present twice", "RFC 5322 allows one; remove the other"},
 	ForbiddenField:   {"field that relays remove", "remove it, or use Prepare"},
-	MalformedFrom:    {"From without an address in a domain", "give a complete address in angle brackets"},
+	MalformedFrom:    {"From is not one or more addresses with a domain", "put a display name that holds an at sign or a comma in quotation marks, and each complete address in angle brackets"},
 	UnalignedFrom:    {"From outside the signing domain", "sign with a key of that domain (ByDomain), or set AllowUnaligned"},
 	NoSigner:         {"no signer for the domain in From", "give ByDomain a signer for it"},
 	OneClickNoHTTPS:  {"List-Unsubscribe-Post without an https URI in List-Unsubscribe", "RFC 8058 §3.1 requires one"},

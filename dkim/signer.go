@@ -73,7 +73,7 @@ func NewSigner(cfg Config) (*Signer, error) {
 // SetKeys replaces the keys: messages whose Sign began before are signed with the old ones, all later
 // ones with the new. On an error the old keys stay.
 //
-// To rotate without a pause publish the new record, wait until [Signer.Check] of a signer with the
+// To rotate without a pause publish the new record, wait until [Signer.CheckRecords] of a signer with the
 // new key is content, call SetKeys, and take the old record down only when no mail signed with the
 // old key can be on its way any more (the relays' queue lifetime and some days).
 func (s *Signer) SetKeys(keys []Key) error {
@@ -128,7 +128,7 @@ func (s *Signer) prepare(keys []Key) (*keyring, error) {
 // Sign returns one DKIM-Signature field for each key, in the order of the keys, each ended by CRLF,
 // to be put before content. Content is a complete message (RFC 5322) with CRLF line ends: the
 // signature is about exactly these octets. A bare LF is refused like all that would not arrive as it
-// is; see [ToCRLF]. Sign does not modify content and keeps nothing of it, but for a copy of a body
+// is; see [Prepare]. Sign does not modify content and keeps nothing of it, but for a copy of a body
 // that comes again and again (see the package documentation).
 //
 // The error is a [*Refusal] where the message is at fault, else that of ctx or of a key.

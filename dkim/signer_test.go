@@ -66,6 +66,19 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) { wantRefusal(t, s, c.mail, c.want) })
 	}
+	t.Run("unquoted display name", func(t *testing.T) {
+		for _, mail := range []string{from("Shop@Home <ann@example.org>"), from("Shop @ Home <ann@example.org>"), from("Ann, Shop <ann@example.org>")} {
+			for _, signer := range []interface {
+				Sign(context.Context, []byte) ([]byte, error)
+			}{s, ByDomain(s)} {
+				_, err := signer.Sign(context.Background(), []byte(mail))
+				if err == nil || !strings.Contains(err.Error(), "put a display name that holds an at sign or a comma in quotation marks") {
+					t.Errorf("%q: got %v", mail, err)
+				}
+			}
+		}
+		sign(t, s, from(`"Shop@Home, Ann" <ann@example.org>`))
+	})
 	t.Run("texts", func(t *testing.T) {
 		for r := BareCR; r <= OneClickUnsigned; r++ {
 			if text := (&Refusal{Reason: r}).Error(); strings.Contains(text, "reason ") || !strings.Contains(text, ": ") || reasonTexts[r][1] == "" {

@@ -21,7 +21,7 @@ type task struct {
 // closed meanwhile.
 func (c *Client) opened(cn *conn) bool {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	now := time.Now()
 	c.dialEnded(cn)
 	r := cn.relay
@@ -36,8 +36,9 @@ func (c *Client) opened(cn *conn) bool {
 		k.ramp = 0 // it was for the credential's sake
 	}
 	r.extensions, r.misfit, r.lastErr = x.Names, nil, nil
+	c.noticeReached(r)
 	c.reached(r.pool)
-	cn.lockStep = cn.lockStep || r.lockStep
+	cn.lockStep = cn.lockStep || now.Before(r.lockStepUntil)
 	cn.state, cn.idleSince = connReady, now
 	cn.since = now
 	cn.leaving = r.gone
@@ -94,8 +95,9 @@ func (c *conn) noticeSlow(now time.Time) {
 
 // openFailed: a connection could not be opened.
 func (c *Client) openFailed(cn *conn, err *Error) {
+	misfit := errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent()
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockLast()
 	now := time.Now()
 	c.dialEnded(cn)
 	c.drop(cn)
@@ -104,6 +106,7 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 		name, address, took := r.name, cn.address, now.Sub(cn.opening)
 		c.after(func() { f(name, address, took, err) })
 	}
+	c.noteFailedOpening(cn, err, now)
 	if c.ctx.Err() != nil {
 		return
 	}
@@ -112,17 +115,19 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 	p.lastErr, r.lastErr = err, err
 	if err.Reply.Code == 421 && r.candidate().conns > 0 {
 		// The relay lives and has enough of us: that blames nobody.
+		if r.learned == 0 {
+			c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.candidate().conns)
+		}
 		r.learned, r.eased = r.candidate().conns, now
 		c.applyWeights(p)
-		c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.learned)
 		c.dispatch(now)
 		return
 	}
 	r.misfit = nil
-	if errors.Is(err, ErrTLSRequired) || errors.Is(err, ErrTLSVerify) || err.Stage == StageAuth && err.Reply.Permanent() {
+	if misfit {
 		r.misfit = err
 	}
-	c.log(levelWarn, "connection to relay failed", "relay", r.name, "error", err)
+	c.noticeUnreached(r, err)
 	s := r.health.fail(now, true, !p.othersUsable(r, now), rand.Float64())
 	if err.Stage == StageAuth && err.Reply.Permanent() {
 		const lockedOut = 5 * time.Minute // no hot loop with a credential that is refused
@@ -144,9 +149,9 @@ func (c *Client) carryOut(s sentence, r *relay, now time.Time, reason error) {
 	}
 	k.ramp = 1 // one message probes
 	r.ejections++
-	r.ejectedFor = reason.Error()
+	r.ejectedFor = reason
 	name, until := r.name, k.notBefore
-	c.log(levelWarn, "relay put out", "relay", name, "for", s.wait, "reason", reason)
+	c.noticeOut(r, s.wait, reason)
 	if f := c.cfg.Observer.Ejected; f != nil {
 		c.after(func() { f(name, until, reason) })
 	}
@@ -157,6 +162,7 @@ func (c *Client) drop(cn *conn) {
 	r := cn.relay
 	cn.state = connGone
 	cn.recount()
+	cn.stopRest()
 	for i, other := range r.conns {
 		if other == cn {
 			r.conns = append(r.conns[:i], r.conns[i+1:]...)
@@ -172,7 +178,7 @@ func (c *Client) drop(cn *conn) {
 // done, what is new on it, and whether it takes another envelope.
 func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	cn.attended = true // this is the turn: what dispatch places here needs no signal
 	defer func() { cn.attended = false }()
 	if heard {
@@ -194,11 +200,11 @@ func (c *Client) turn(cn *conn, heard bool, now time.Time) (todo task) {
 		return todo
 	}
 	if cn.cur != nil && !cn.tx.busy {
-		cn.tx.begin(cn.cur, now, cn.needReset)
+		cn.tx.begin(cn.cur, now, cn.needReset, lacks(&cn.extensions))
 		cn.needReset = false
 	}
 	if cn.next != nil && !cn.txNext.busy {
-		cn.txNext.begin(cn.next, now, false)
+		cn.txNext.begin(cn.next, now, false, lacks(&cn.extensions))
 	}
 	return todo
 }
@@ -210,13 +216,13 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 	if e := cn.next; e != nil && e.cancelled != nil {
 		cn.next = nil
 		if cn.txNext.busy && cn.txNext.sent > 0 {
+			c.noteUnfinished(cn, e, cn.txNext, unfinished(cn, cn.txNext, e.cancelled, ""), now)
 			cn.txNext.entry = nil
 			cn.parted = true
-			e.tried = true
 		} else {
 			cn.txNext.busy = false
 		}
-		c.endAbandoned(e, Deferred, cn)
+		c.endAbandoned(e, cn)
 	}
 	e := cn.cur
 	if e == nil || e.cancelled == nil {
@@ -225,50 +231,62 @@ func (c *Client) endCancelled(cn *conn, now time.Time, todo *task) {
 	switch t := cn.tx; {
 	case !t.busy || t.sent == 0:
 		t.busy = false
-		cn.cur, cn.next = cn.next, nil
+		cn.takeContent(cn.next)
+		cn.next = nil
 		cn.since, cn.idleSince = now, now
-		c.endAbandoned(e, Deferred, cn)
+		c.endAbandoned(e, cn)
 	case t.committed(cn.out.handed.octets):
 		// The connection goes on waiting for the reply; nobody else does.
-		c.settleCommitted(e, t, &Error{Outcome: InDoubt, Stage: StageFinalDot, Relay: cn.relay.name, Err: e.cancelled})
-		e.giveUp(true, e.cancelled) // recipients that wait for their round
+		failure := unfinished(cn, t, e.cancelled, "")
+		failure.Outcome = InDoubt
+		c.noteUnfinished(cn, e, t, failure, now)
+		c.settleCommitted(e, t, cn.relay, failure, now)
+		c.giveUp(e, true, e.cancelled, now) // recipients that wait for their round
 		t.entry = nil
 		e.conn = nil
-		cn.cur = &entry{lane: e.lane} // the slot is taken until the reply comes
+		cn.takeContent(&entry{lane: e.lane}) // the slot is taken until the reply comes
 		c.finish(e)
 	default:
 		todo.cancelled = true
 	}
 }
 
-func (c *Client) endAbandoned(e *entry, o Outcome, cn *conn) {
+// endAbandoned ends an entry that was cancelled before its content went out.
+func (c *Client) endAbandoned(e *entry, cn *conn) {
 	e.conn = nil
-	if o == Deferred && !e.tried {
-		o = NotAttempted
+	for i := range e.rcpts {
+		if to := &e.rcpts[i]; to.last == nil {
+			to.last = &Error{Stage: StageMail, Relay: cn.relay.name}
+		}
 	}
-	e.settleRest(&Error{Outcome: o, Stage: StageMail, Relay: cn.relay.name, Err: e.cancelled})
+	c.giveUp(e, false, e.cancelled, time.Now())
 	c.finish(e)
 }
 
-// giveBack takes the entry out of the envelope slot, since the message before it
-// takes too long; it goes elsewhere at no cost.
-func (c *Client) giveBack(cn *conn, t *transaction, now time.Time) {
+// giveBack takes the entry out of the envelope slot, since it would wait there for
+// nothing, or too long; it goes elsewhere at no cost.
+func (c *Client) giveBack(cn *conn, t *transaction, why error, now time.Time) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	e := cn.next
 	cn.next = nil
 	t.entry = nil
 	cn.recount()
 	if e != nil {
+		c.noteUnfinished(cn, e, t, unfinished(cn, t, why, ""), now)
 		c.requeue(e, now)
 	}
 	c.dispatch(now)
 }
 
+// lockStepFor is how long a relay that answered out of step is spoken to in
+// lock-step. It may have been mended meanwhile, and finding out costs a connection.
+const lockStepFor = 10 * time.Minute
+
 // retire has a connection close as soon as nothing is on it.
 func (c *Client) retire(cn *conn) {
 	c.mu.Lock()
-	defer c.unlock()
+	defer c.unlockFor(cn)
 	cn.leave()
 }
 
@@ -277,13 +295,6 @@ func (c *conn) leave() {
 		c.leaving = true
 		c.recount()
 		c.signal()
-	}
-}
-
-// gone: a connection was closed by this side, with nothing on it.
-func (c *Client) gone(cn *conn) {
-	if f := c.cfg.Observer.Disconnected; f != nil {
-		c.protect(func() { f(cn.relay.name, cn.address, nil) })
 	}
 }
 
@@ -305,7 +316,15 @@ func (c *Client) isCancelled(cn *conn) bool {
 // content if need be. Client.mu is held.
 func (c *conn) interrupt(e *entry) {
 	if c.cur == e {
-		c.out.handed.interrupt()
+		// Whoever is about to write sees this; a Write that has begun is ended.
+		c.cancelled.Store(true)
+		c.client.goroutines.Go(func() { c.out.handed.interrupt(c.cancelled.Load) })
 	}
 	c.signal()
+}
+
+// takeContent has an entry, or nil, take the content slot. Client.mu is held.
+func (c *conn) takeContent(e *entry) {
+	c.cur = e
+	c.cancelled.Store(e != nil && e.cancelled != nil)
 }

@@ -2,13 +2,12 @@ package mxsend
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/mxdns"
+	"github.com/mxsend/go-mxsend/internal/senderauth"
 )
 
 // Bounds of a check.
@@ -26,15 +25,15 @@ const (
 // nor does what is found count there. An address that says nothing for half a
 // minute has failed. Config.Check says what else to look at.
 //
-// A finding is no error: see Preflight.OK. The error is ctx's when it ended
-// first, or ErrClosed; the Preflight then holds what was found so far, and a line
-// that says so. Where ctx has no deadline, Check takes a minute at most. It may
+// A finding is no error: see CheckResult.OK. The error is ctx's when it ended
+// first, or ErrClosed; the CheckResult then holds what was found so far, and one
+// finding that says so. Where ctx has no deadline, Check takes a minute at most. It may
 // be called at any time and concurrently with everything else.
-func (c *Client) Check(ctx context.Context) (Preflight, error) {
+func (c *Client) Check(ctx context.Context) (CheckResult, error) {
 	c.mu.Lock()
 	if c.closed {
 		c.unlock()
-		return Preflight{}, ErrClosed
+		return CheckResult{}, ErrClosed
 	}
 	c.goroutines.Add(1) // Close waits for a Check, and ends it
 	c.unlock()
@@ -51,46 +50,47 @@ func (c *Client) Check(ctx context.Context) (Preflight, error) {
 
 	names, release, err := c.publicNames()
 	if err != nil {
-		return Preflight{}, err
+		return CheckResult{}, err
 	}
 	defer release()
-	p := Preflight{Lines: inParallel(ctx, c.checkSections(names)...)}
+	result := CheckResult{Findings: inParallel(ctx, c.checkSections(names)...)}
 	if ctx.Err() == nil {
-		return p, nil
+		return result, nil
 	}
-	p.Lines = append(p.Lines, CheckLine{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
+	result.Findings = append(result.Findings, Finding{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
 		Found: "the check ended before everything was looked at: " + context.Cause(ctx).Error(), Advice: "give it more time"})
-	return p, context.Cause(ctx)
+	return result, context.Cause(ctx)
 }
 
 // checkSections are the parts of a check, in the order of the way of mail.
 func (c *Client) checkSections(names publicNames) []checkSection {
 	cfg := &c.cfg.Check
 	sections := []checkSection{
+		func(context.Context) []Finding { return c.checkLocalName() },
 		c.checkDomains,
-		func(ctx context.Context) []CheckLine { return c.checkSigner(ctx, names) },
+		func(ctx context.Context) []Finding { return c.checkSigner(ctx, names) },
 	}
-	if domain := cfg.ReturnPathDomain; domain != "" {
+	for _, domain := range cfg.ReturnPathDomains {
 		sections = append(sections,
-			func(ctx context.Context) []CheckLine { return checkReturnPath(ctx, names, domain) },
-			func(ctx context.Context) []CheckLine { return checkSPF(ctx, names, domain, cfg.OutboundIPs) })
+			func(ctx context.Context) []Finding { return checkReturnPath(ctx, names, domain) },
+			func(ctx context.Context) []Finding { return checkSPF(ctx, names, domain, cfg.OutboundIPs) })
 	}
 	for _, ip := range cfg.OutboundIPs {
-		sections = append(sections, func(ctx context.Context) []CheckLine { return []CheckLine{checkPTR(ctx, names, ip)} })
+		sections = append(sections, func(ctx context.Context) []Finding { return []Finding{checkPTR(ctx, names, ip)} })
 	}
 	for _, from := range cfg.FromDomains {
-		sections = append(sections, func(ctx context.Context) []CheckLine { return c.checkFrom(ctx, names, from) })
+		sections = append(sections, func(ctx context.Context) []Finding { return c.checkFromDomain(ctx, names, from) })
 	}
 	return sections
 }
 
 // A checkSection is a part of a check.
-type checkSection func(ctx context.Context) []CheckLine
+type checkSection func(ctx context.Context) []Finding
 
-// inParallel runs sections, a bounded number at a time, and returns their lines
-// in the sections' order.
-func inParallel(ctx context.Context, sections ...checkSection) []CheckLine {
-	parts := make([][]CheckLine, len(sections))
+// inParallel runs sections, a bounded number at a time, and returns their
+// findings in the sections' order.
+func inParallel(ctx context.Context, sections ...checkSection) []Finding {
+	parts := make([][]Finding, len(sections))
 	turn := make(chan struct{}, checksAtOnce)
 	var all sync.WaitGroup
 	for i, section := range sections {
@@ -98,7 +98,7 @@ func inParallel(ctx context.Context, sections ...checkSection) []CheckLine {
 		all.Go(func() {
 			defer func() {
 				if p := recover(); p != nil { // in the user's Resolver, Signer or Dial
-					parts[i] = []CheckLine{{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
+					parts[i] = []Finding{{Severity: SeverityError, Topic: TopicCheck, Subject: "check",
 						Found: fmt.Sprintf("something that Config brings along panicked: %T", p), Advice: "correct its Resolver, Signer, Auth or Dial"}}
 				}
 				<-turn
@@ -107,50 +107,31 @@ func inParallel(ctx context.Context, sections ...checkSection) []CheckLine {
 		})
 	}
 	all.Wait()
-	var lines []CheckLine
+	var findings []Finding
 	for _, part := range parts {
-		lines = append(lines, part...)
+		findings = append(findings, part...)
 	}
-	return lines
+	return findings
 }
 
-// publicNames is how receivers look up what they judge mail by.
+// publicNames is DNS as receivers ask it.
 type publicNames interface {
-	LookupMX(ctx context.Context, domain string) (mxdns.MXSet, error)
+	senderauth.Names
 	LookupRelays(ctx context.Context, domain string) (mxdns.Relays, error)
-	LookupAddrs(ctx context.Context, host string) (mxdns.Addrs, error)
-	LookupTXT(ctx context.Context, name string) ([]string, error)
-	LookupPTR(ctx context.Context, addr netip.Addr) ([]string, error)
 }
 
 // publicNames returns the DNS of receivers, and what to call after its use.
 func (c *Client) publicNames() (publicNames, func(), error) {
-	servers := c.cfg.Check.NameServers
-	if len(servers) == 0 {
-		if r, ok := c.cfg.Resolver.(*dnsResolver); ok {
+	dns := mxdns.Config{Servers: c.cfg.Check.NameServers}
+	if r, ok := c.cfg.Resolver.(*dnsResolver); ok {
+		if len(dns.Servers) == 0 {
 			return r.resolver, func() {}, nil
 		}
+		dns.Dial = r.dial
 	}
-	r, err := mxdns.New(mxdns.Config{Servers: servers})
+	r, err := mxdns.New(dns)
 	if err != nil {
 		return nil, nil, err
 	}
 	return r, func() { _ = r.Close() }, nil
-}
-
-// denied says whether a lookup failed because there is nothing to be found.
-func denied(err error) bool {
-	return errors.Is(err, mxdns.ErrNoSuchDomain) || errors.Is(err, mxdns.ErrNoRecord) || errors.Is(err, mxdns.ErrNoAddress)
-}
-
-// nothingThere says so of a name that others wrote, too, which may be none.
-func nothingThere(err error) bool { return denied(err) || errors.Is(err, mxdns.ErrInvalidName) }
-
-// lookupTXT returns the TXT records of a name; none where there is no such name.
-func lookupTXT(ctx context.Context, names publicNames, name string) ([]string, error) {
-	records, err := names.LookupTXT(ctx, name)
-	if denied(err) {
-		return nil, nil
-	}
-	return records, err
 }

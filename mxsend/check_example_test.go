@@ -30,7 +30,7 @@ func ExampleClient_Check() {
 		Dial:      cluster.Dial,
 		TLSConfig: cluster.TLSConfig(),
 		Check: mxsend.CheckConfig{
-			ReturnPathDomain: "bounce.shop.test",
+			ReturnPathDomains: []string{"bounce.shop.test"},
 			OutboundIPs: []netip.Addr{
 				netip.MustParseAddr("10.0.0.11"), netip.MustParseAddr("10.0.0.12"), // primaries
 				netip.MustParseAddr("10.0.0.21"), netip.MustParseAddr("10.0.0.22"), // graveyards
@@ -42,13 +42,13 @@ func ExampleClient_Check() {
 		return
 	}
 	defer client.Close()
-	preflight, err := client.Check(context.Background())
+	result, err := client.Check(context.Background())
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for _, line := range preflight.Errors() {
-		fmt.Println(line)
+	for _, finding := range result.Errors() {
+		fmt.Println(finding)
 	}
 	// Output:
 	// error: spf 10.0.0.22: not covered: fail by -all; add ip4:10.0.0.22 to the SPF record of bounce.shop.test

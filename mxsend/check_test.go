@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -16,8 +17,8 @@ import (
 )
 
 // find returns the lines of a topic.
-func (p Preflight) find(topic Topic) (lines []CheckLine) {
-	for _, l := range p.Lines {
+func (p CheckResult) find(topic Topic) (lines []Finding) {
+	for _, l := range p.Findings {
 		if l.Topic == topic {
 			lines = append(lines, l)
 		}
@@ -26,7 +27,7 @@ func (p Preflight) find(topic Topic) (lines []CheckLine) {
 }
 
 // only returns the one line of a topic.
-func (p Preflight) only(t *testing.T, topic Topic) CheckLine {
+func (p CheckResult) only(t *testing.T, topic Topic) Finding {
 	t.Helper()
 	lines := p.find(topic)
 	if len(lines) != 1 {
@@ -36,7 +37,7 @@ func (p Preflight) only(t *testing.T, topic Topic) CheckLine {
 }
 
 // checkIs compares a line's severity, and parts of its text.
-func checkIs(t *testing.T, l CheckLine, severity Severity, parts ...string) {
+func checkIs(t *testing.T, l Finding, severity Severity, parts ...string) {
 	t.Helper()
 	if l.Severity != severity {
 		t.Errorf("got %v, want %v", l, severity)
@@ -292,7 +293,10 @@ func TestCheckDomains(t *testing.T) {
 		{"expiry", func(c *Config) {
 			c.Resolver = fixedResolver{Hosts: []Host{p1}, Expires: time.Now().Add(42 * time.Second)}
 		}, 0, SeverityOK, []string{"10 p1.relays.test [10.0.0.1]", "asked again in 42s"}},
-		{"stale", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true} }, 1, SeverityWarning, []string{"last good answer"}},
+		{"stale", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true} }, 1, SeverityWarning, []string{"last good answer", "name servers"}},
+		{"stale, and why", func(c *Config) {
+			c.Resolver = fixedResolver{Hosts: []Host{p1}, Stale: true, Cause: errors.New("it vanished")}
+		}, 1, SeverityWarning, []string{"last good answer", "it vanished"}},
 		{"warnings", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1}, Warnings: []string{"p9 is skipped"}} }, 1, SeverityWarning, []string{"p9 is skipped"}},
 		{"one address", func(c *Config) { c.Resolver = fixedResolver{Hosts: []Host{p1, p2}} }, 1, SeverityWarning, []string{"one and the same address"}},
 		{"all drained", func(c *Config) { c.Weights = map[string]int{"p1.relays.test": 0} }, 1, SeverityError, []string{"no relay may be used"}},
@@ -319,32 +323,39 @@ func TestCheckDomains(t *testing.T) {
 
 func TestCheckConfigRefused(t *testing.T) {
 	_, err := New(Config{Domain: "relays.test", Auth: func() sasl.Client { return nil }, Check: CheckConfig{
-		FromDomains:      []string{"shop.test", "shop@shop.test", "localhost"},
-		ReturnPathDomain: "bounce..test",
-		OutboundIPs:      []netip.Addr{netip.MustParseAddr("192.0.2.1"), {}, netip.IPv4Unspecified()},
-		NameServers:      []string{"not an address"},
+		FromDomains:       []string{"shop.test", "shop@shop.test", "localhost"},
+		ReturnPathDomains: []string{"bounce..test"},
+		OutboundIPs:       []netip.Addr{netip.MustParseAddr("192.0.2.1"), {}, netip.IPv4Unspecified()},
+		NameServers:       []string{"not an address"},
 	}})
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{"FromDomains: want a domain", `"localhost" is not a complete`, "ReturnPathDomain: \"bounce..test\"",
+	for _, want := range []string{"FromDomains: want a domain", `"localhost" is not a complete`, "ReturnPathDomains: \"bounce..test\"",
 		"OutboundIPs[1]", "OutboundIPs[2]", "NameServers: "} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in\n%v", want, err)
 		}
 	}
-	c, err := New(Config{Domain: "relays.test", Check: CheckConfig{ReturnPathDomain: "BÜRO.test.", OutboundIPs: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.1")}}})
+	many := make([]string, maxReturnPaths+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("b%d.shop.test", i)
+	}
+	if _, err := New(Config{Domain: "relays.test", Check: CheckConfig{ReturnPathDomains: many}}); err == nil || !strings.Contains(err.Error(), "17 domains; at most 16") {
+		t.Errorf("got %v", err)
+	}
+	c, err := New(Config{Domain: "relays.test", Check: CheckConfig{ReturnPathDomains: []string{"BÜRO.test.", "xn--bro-hoa.test"}, OutboundIPs: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.1")}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if got := c.cfg.Check; got.ReturnPathDomain != "xn--bro-hoa.test" || got.OutboundIPs[0].String() != "192.0.2.1" {
+	if got := c.cfg.Check; len(got.ReturnPathDomains) != 1 || got.ReturnPathDomains[0] != "xn--bro-hoa.test" || got.OutboundIPs[0].String() != "192.0.2.1" {
 		t.Errorf("got %+v", got)
 	}
 }
 
-func TestPreflightEncoding(t *testing.T) {
-	p := Preflight{Lines: []CheckLine{
+func TestCheckResultEncoding(t *testing.T) {
+	p := CheckResult{Findings: []Finding{
 		{Topic: TopicDNS, Subject: "relays.test", Found: "2 relays", Until: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
 		{Severity: SeverityError, Topic: TopicReturnPath, Subject: "b.test", Found: "no MX", Advice: "publish one"},
 	}}
@@ -352,16 +363,16 @@ func TestPreflightEncoding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"lines":[{"severity":"ok","topic":"dns","subject":"relays.test","found":"2 relays","until":"2026-01-02T03:04:05Z"},` +
+	want := `{"findings":[{"severity":"ok","topic":"dns","subject":"relays.test","found":"2 relays","until":"2026-01-02T03:04:05Z"},` +
 		`{"severity":"error","topic":"return path","subject":"b.test","found":"no MX","advice":"publish one"}]}`
 	if string(text) != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
-	var back Preflight
+	var back CheckResult
 	if err := json.Unmarshal(text, &back); err != nil || back.String() != p.String() || back.OK() || len(back.Errors()) != 1 || back.Warnings() != nil {
 		t.Errorf("got %v, %v", back, err)
 	}
-	if err := json.Unmarshal([]byte(`{"lines":[{"severity":"dire"}]}`), &back); err == nil {
+	if err := json.Unmarshal([]byte(`{"findings":[{"severity":"dire"}]}`), &back); err == nil {
 		t.Error("took a severity that there is not")
 	}
 	table := "ok       dns          relays.test  2 relays\n" +
@@ -370,7 +381,7 @@ func TestPreflightEncoding(t *testing.T) {
 	if got := p.String(); got != table {
 		t.Errorf("got\n%s\nwant\n%s", got, table)
 	}
-	if (Preflight{}).OK() {
+	if (CheckResult{}).OK() {
 		t.Error("nothing was checked, and that is OK")
 	}
 }

@@ -11,133 +11,101 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mxsend/go-mxsend/internal/senderauth"
 )
 
-// An alignment says whether a domain that was authenticated counts for From (RFC
-// 7489 §3.1).
-type alignment uint8
-
-const (
-	unaligned alignment = iota
-	alignmentUnknown
-	aligned
-)
-
-// align compares an authenticated domain with that in From. Under relaxed
-// alignment both must be within one organisational domain. Where DNS does not
-// tell that (see findDMARC), one within the other is taken for aligned, and two
-// side by side are not decided: what is above them may be an organisation or a
-// registry.
-func align(from, other string, strict bool, organisation string) alignment {
-	switch {
-	case other == from:
-		return aligned
-	case strict:
-		return unaligned
-	case organisation != "" && within(other, organisation):
-		return aligned
-	case organisation == "" && (within(other, from) || within(from, other) && strings.Contains(other, ".")):
-		return aligned
-	case strings.Contains(commonDomain(from, other), "."):
-		return alignmentUnknown
-	}
-	return unaligned
-}
-
-func within(name, domain string) bool { return name == domain || strings.HasSuffix(name, "."+domain) }
-
-// commonDomain is the longest domain that both are within.
-func commonDomain(a, b string) string {
-	x, y := strings.Split(a, "."), strings.Split(b, ".")
-	n := 0
-	for n < min(len(x), len(y)) && x[len(x)-1-n] == y[len(y)-1-n] {
-		n++
-	}
-	return strings.Join(x[len(x)-n:], ".")
-}
-
-// checkFrom checks what receivers make of mail from a domain: its policy, and
-// that the signature or the return path counts for it.
-func (c *Client) checkFrom(ctx context.Context, names publicNames, from string) []CheckLine {
-	policy, line := checkDMARC(ctx, names, from)
-	lines := []CheckLine{line}
-	bySignature, signature := c.checkSignatureAlignment(ctx, from, policy)
-	byReturnPath := unaligned
-	if c.cfg.Check.ReturnPathDomain != "" {
-		var l CheckLine
-		byReturnPath, l = checkReturnPathAlignment(from, c.cfg.Check.ReturnPathDomain, policy)
-		if byReturnPath == unaligned && bySignature == aligned {
+// checkFromDomain checks what receivers make of mail from a domain: its policy,
+// and that the signature or the return path counts for it.
+func (c *Client) checkFromDomain(ctx context.Context, names senderauth.Names, from string) []Finding {
+	policy, finding := checkDMARC(ctx, names, from)
+	findings := []Finding{finding}
+	bySignature, signature := c.checkSignatureAlignment(ctx, names, policy)
+	everyReturnPath := len(c.cfg.Check.ReturnPathDomains) > 0
+	for _, domain := range c.cfg.Check.ReturnPathDomains {
+		byReturnPath, l := checkReturnPathAlignment(ctx, names, policy, domain)
+		if byReturnPath.Nowhere() && bySignature.Everywhere() {
 			l.Severity = SeverityWarning
 			l.Found += "; DMARC rests on the signature alone"
 		}
-		lines = append(lines, l)
+		everyReturnPath = everyReturnPath && byReturnPath.Everywhere()
+		findings = append(findings, l)
 	}
-	if byReturnPath == aligned && signature.Severity == SeverityError {
+	if everyReturnPath && signature.Severity == SeverityError {
 		signature.Severity = SeverityWarning
 		signature.Found += "; DMARC rests on the return path alone, and fails where mail is forwarded"
 	}
-	return append(lines, signature)
+	return append(findings, signature)
 }
 
-func checkReturnPathAlignment(from, returnPath string, policy dmarcPolicy) (alignment, CheckLine) {
-	a := align(from, returnPath, policy.record.strictSPF, policy.organisation)
-	l := CheckLine{Topic: TopicAlignment, Subject: from}
-	l.grade(a, from, "the return path in "+returnPath, mode(policy.record.strictSPF))
-	if a == unaligned {
-		l.Advice = "use a return path within " + from
+func checkReturnPathAlignment(ctx context.Context, names senderauth.Names, policy senderauth.Policy, domain string) (senderauth.Alignment, Finding) {
+	return checkAligned(ctx, names, policy, "the return path in "+domain, policy.StrictSPF, "use a return path within "+policy.Author.Name, domain)
+}
+
+// checkAligned tells whether mail that is authenticated for domains is so for the
+// one in From.
+func checkAligned(ctx context.Context, names senderauth.Names, policy senderauth.Policy, what string, strict bool, advice string, domains ...string) (a senderauth.Alignment, l Finding) {
+	l = Finding{Topic: TopicAlignment, Subject: policy.Author.Name}
+	for _, name := range domains {
+		domain := senderauth.Domain{Name: name}
+		var err error
+		if !strict && name != policy.Author.Name { // else names are compared, and no organisations
+			domain, err = senderauth.LookUpDomain(ctx, names, name)
+		}
+		if err != nil {
+			l.Severity = SeverityError
+			l.Found, l.Advice = "whether "+what+" is aligned could not be looked up: "+oneLine(err), "check the domain's name servers, and try again"
+			return senderauth.Alignment{}, l
+		}
+		a = a.Or(senderauth.Align(policy.Author, domain, strict))
 	}
+	l.gradeAlignment(a, policy.Author, what, strict, advice)
 	return a, l
 }
 
-func mode(strict bool) string {
+// gradeAlignment fills in what an alignment means.
+func (l *Finding) gradeAlignment(a senderauth.Alignment, from senderauth.Domain, what string, strict bool, advice string) {
+	mode := "relaxed"
 	if strict {
-		return "strict"
+		mode = "strict"
 	}
-	return "relaxed"
-}
-
-// grade fills in what a domain's alignment is.
-func (l *CheckLine) grade(a alignment, from, what, mode string) {
-	switch a {
-	case aligned:
+	switch {
+	case a.Everywhere():
 		l.Found = fmt.Sprintf("%s is aligned (%s)", what, mode)
-	case alignmentUnknown:
-		l.Severity = SeverityWarning
-		l.Found = what + " is aligned only if the domain above both is an organisation's, not a registry's, which is not known here"
-		l.Advice = "publish a DMARC record at the organisation's domain, or use " + from + " itself"
-	default:
+	case a.Nowhere():
 		l.Severity = SeverityError
-		l.Found = fmt.Sprintf("%s is not aligned (%s)", what, mode)
+		l.Found, l.Advice = fmt.Sprintf("%s is not aligned (%s)", what, mode), advice
+	case a.ByList:
+		l.Severity = SeverityWarning
+		l.Found = what + " is aligned for receivers that find the organisation by the list of public suffixes, but not for those that go by DMARC records (DMARCbis)"
+		l.Advice = "publish a DMARC record at _dmarc." + from.Listed + ", or use " + from.Name + " itself"
+	default:
+		l.Severity = SeverityWarning
+		l.Found = what + " is aligned for receivers that find the organisation by DMARC records (DMARCbis), but not for those that go by the list of public suffixes"
+		l.Advice = "use " + from.Name + " itself"
 	}
 }
 
 // checkSignatureAlignment signs a sample from the domain, which goes nowhere, and
 // looks at the d= of its signatures.
-func (c *Client) checkSignatureAlignment(ctx context.Context, from string, policy dmarcPolicy) (alignment, CheckLine) {
-	l := CheckLine{Severity: SeverityError, Topic: TopicAlignment, Subject: from}
+func (c *Client) checkSignatureAlignment(ctx context.Context, names senderauth.Names, policy senderauth.Policy) (none senderauth.Alignment, l Finding) {
+	from := policy.Author.Name
+	l = Finding{Severity: SeverityError, Topic: TopicAlignment, Subject: from}
 	if c.cfg.Signer == nil {
 		l.Found, l.Advice = "there is no Config.Signer, so its signature cannot be aligned", "set Config.Signer, unless the relays sign"
-		return unaligned, l
+		return none, l
 	}
 	domains, err := signingDomains(ctx, c.cfg.Signer, from)
 	switch {
 	case err != nil:
 		l.Found, l.Advice = "mail from it is not signed: "+oneLine(err), "give Config.Signer a key for "+from
-		return unaligned, l
+		return none, l
 	case len(domains) == 0:
 		l.Found, l.Advice = "Config.Signer adds no DKIM signature", "give it a key for "+from
-		return unaligned, l
+		return none, l
 	}
-	best := unaligned
-	for _, d := range domains {
-		best = max(best, align(from, d, policy.record.strictDKIM, policy.organisation))
-	}
-	l.Severity = SeverityOK
-	l.grade(best, from, "the signature d="+bounded(strings.Join(domains, ", d="), 200), mode(policy.record.strictDKIM))
-	if best == unaligned {
-		l.Advice = "sign mail from " + from + " with a key of that domain"
-	}
-	return best, l
+	return checkAligned(ctx, names, policy, "the signature d="+bounded(strings.Join(domains, ", d="), 200), policy.StrictDKIM,
+		"sign mail from "+from+" with a key of that domain", domains...)
 }
 
 // signingDomains are the domains that sign mail from a domain.
@@ -163,7 +131,7 @@ func signingDomains(ctx context.Context, signer Signer, from string) ([]string, 
 	}
 	var domains []string
 	for _, value := range fields["Dkim-Signature"] {
-		tags, err := parseTags(value)
+		tags, err := senderauth.ParseTags(value)
 		if err != nil {
 			return nil, fmt.Errorf("the signer's signature is malformed: %w", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/mxsend/go-mxsend/internal/mxdns"
+	"github.com/mxsend/go-mxsend/internal/senderauth"
 )
 
 // A CheckConfig tells Client.Check about the way of mail beyond the relays.
@@ -19,9 +20,11 @@ type CheckConfig struct {
 	// FromDomains are the domains in From of the mail that is sent. DMARC and
 	// alignment are checked for each. Nil: neither is.
 	FromDomains []string
-	// ReturnPathDomain is the domain of Message.ReturnPath, where bounces go:
-	// its MX and its SPF record are checked. Empty: they are not.
-	ReturnPathDomain string
+	// ReturnPathDomains are the domains of Message.ReturnPath, where bounces go,
+	// 16 at most; there are several where lanes have return paths of their own.
+	// The MX and the SPF record of each are checked, and its alignment with each of
+	// FromDomains. Nil: they are not.
+	ReturnPathDomains []string
 	// OutboundIPs are the addresses that receivers see: those of every primary
 	// and of every graveyard, which sends from its own. SPF and reverse DNS are
 	// checked for each. Nil: they are not.
@@ -33,8 +36,11 @@ type CheckConfig struct {
 	NameServers []string
 }
 
-// maxOutbound bounds the time and the queries of a check.
-const maxOutbound = 256
+// What bounds the time and the queries of a check.
+const (
+	maxOutbound    = 256
+	maxReturnPaths = 16
+)
 
 // validate checks everything at once and brings names into the form they are
 // compared in.
@@ -43,20 +49,10 @@ func (cfg *CheckConfig) validate() error {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("mxsend: Config.Check."+format, args...))
 	}
-	cfg.FromDomains = slices.Clone(cfg.FromDomains)
-	for i, d := range cfg.FromDomains {
-		name, err := checkDomain(d)
-		if err != nil {
-			bad("FromDomains: %w", err)
-		}
-		cfg.FromDomains[i] = name
-	}
-	if cfg.ReturnPathDomain != "" {
-		name, err := checkDomain(cfg.ReturnPathDomain)
-		if err != nil {
-			bad("ReturnPathDomain: %w", err)
-		}
-		cfg.ReturnPathDomain = name
+	cfg.FromDomains = cleanDomains(cfg.FromDomains, "FromDomains", bad)
+	cfg.ReturnPathDomains = cleanDomains(cfg.ReturnPathDomains, "ReturnPathDomains", bad)
+	if n := len(cfg.ReturnPathDomains); n > maxReturnPaths {
+		bad("ReturnPathDomains has %d domains; at most %d are checked at a time", n, maxReturnPaths)
 	}
 	cfg.OutboundIPs = slices.Clone(cfg.OutboundIPs)
 	if len(cfg.OutboundIPs) > maxOutbound {
@@ -80,6 +76,20 @@ func (cfg *CheckConfig) validate() error {
 	return errors.Join(errs...)
 }
 
+// cleanDomains returns the domains of a field as checkDomain does, each once.
+func cleanDomains(domains []string, field string, bad func(format string, args ...any)) (checked []string) {
+	for _, d := range domains {
+		name, err := checkDomain(d)
+		if err != nil {
+			bad(field+": %w", err)
+		}
+		if !slices.Contains(checked, name) {
+			checked = append(checked, name)
+		}
+	}
+	return checked
+}
+
 // checkDomain returns a domain as A-labels in lower case, without the last dot.
 func checkDomain(s string) (string, error) {
 	if _, domain, isAddress := strings.Cut(s, "@"); isAddress {
@@ -93,26 +103,11 @@ func checkDomain(s string) (string, error) {
 		}
 		name = ascii
 	}
-	if len(name) > 253 || !strings.Contains(name, ".") || !isHostName(name) {
+	if len(name) > 253 || !strings.Contains(name, ".") || !senderauth.IsHostName(name) {
 		return "", fmt.Errorf("%.100q is not a complete domain name such as bounce.example.com", s)
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "", fmt.Errorf("%.100q is an IP address, and a domain is needed", s)
 	}
 	return name, nil
-}
-
-// isHostName says whether name consists of labels as DNS has them, in ASCII.
-func isHostName(name string) bool {
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 {
-			return false
-		}
-		for _, c := range []byte(label) {
-			if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -6,159 +6,67 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mxsend/go-mxsend/internal/senderauth"
 )
 
-// A dmarcRecord is what counts here of a DMARC record (RFC 7489 §6.3).
-type dmarcRecord struct {
-	policy, subdomains    string // p= and sp=
-	strictDKIM, strictSPF bool
-	publicSuffix          bool // psd=y: of a registry, not of an owner (RFC 9091)
-}
-
-// isDMARC says whether a TXT record means to be a DMARC record.
-func isDMARC(record string) bool {
-	version, _, _ := strings.Cut(record, ";")
-	name, value, _ := strings.Cut(version, "=")
-	return strings.TrimSpace(name) == "v" && strings.TrimSpace(value) == "DMARC1"
-}
-
-// parseDMARC parses a record for which isDMARC holds.
-func parseDMARC(record string) (dmarcRecord, error) {
-	tags, err := parseTags(record)
-	if err != nil {
-		return dmarcRecord{}, err
-	}
-	r := dmarcRecord{
-		policy: strings.ToLower(tags["p"]), subdomains: strings.ToLower(tags["sp"]),
-		strictDKIM: strings.EqualFold(tags["adkim"], "s"), strictSPF: strings.EqualFold(tags["aspf"], "s"),
-		publicSuffix: strings.EqualFold(tags["psd"], "y"),
-	}
-	for _, p := range [...]struct{ tag, value string }{{"p", r.policy}, {"sp", r.subdomains}} {
-		switch p.value {
-		case "none", "quarantine", "reject":
-			continue
-		case "":
-			if p.tag == "sp" {
-				continue
-			}
-		}
-		return dmarcRecord{}, fmt.Errorf("%s=%.20q is none of none, quarantine and reject", p.tag, p.value)
-	}
-	return r, nil
-}
-
-// parseTags parses "name=value; …" (RFC 6376 §3.2, RFC 7489 §6.4). Names are in
-// lower case; the first of equal ones counts.
-func parseTags(s string) (map[string]string, error) {
-	tags := map[string]string{}
-	for part := range strings.SplitSeq(s, ";") {
-		part = strings.TrimSpace(part)
-		if part == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(part, "=")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if !ok || name == "" {
-			return nil, fmt.Errorf("%.40q is not name=value", part)
-		}
-		if _, twice := tags[name]; !twice {
-			tags[name] = strings.TrimSpace(value)
-		}
-	}
-	return tags, nil
-}
-
-// A dmarcPolicy is what applies to mail from a domain.
-type dmarcPolicy struct {
-	record dmarcRecord
-	at     string // the domain that publishes it; empty: there is none
-	// organisation is the organisational domain as far as DNS tells it: the
-	// topmost domain above, or the domain itself, that publishes a record.
-	// Empty: there is none, and so it is not known.
-	organisation string
-}
-
-// dmarcWalk bounds the lookups of a domain with many labels.
-const dmarcWalk = 8
-
-// findDMARC finds the policy for mail from a domain. RFC 7489 §6.6.3 takes the
-// record of the domain itself, else that of the organisational domain, which it
-// finds by a list of public suffixes. There is no such list here, as it would be
-// old on the day it is built in. Instead every domain above is asked, down to two
-// labels: registries publish no record, or mark it (psd=y), so the topmost record
-// is the organisation's.
-func findDMARC(ctx context.Context, names publicNames, from string) (dmarcPolicy, error) {
-	var policy dmarcPolicy
-	for i, domain := range dmarcDomains(from) {
-		records, err := lookupTXT(ctx, names, "_dmarc."+domain)
-		if err != nil {
-			return policy, err
-		}
-		records = slices.DeleteFunc(slices.Clone(records), func(r string) bool { return !isDMARC(r) })
-		if len(records) == 0 {
-			continue
-		}
-		var record dmarcRecord
-		if len(records) > 1 {
-			err = errors.New("there is more than one record, and receivers pass over all") // RFC 7489 §6.6.3
-		} else {
-			record, err = parseDMARC(records[0])
-		}
-		if err != nil {
-			if policy.at == "" {
-				return policy, &dmarcError{domain, err}
-			}
-			continue // one that applies was found below
-		}
-		if record.publicSuffix {
-			break
-		}
-		if policy.organisation = domain; i == 0 || policy.at != from {
-			policy.record, policy.at = record, domain
-		}
-	}
-	return policy, nil
-}
-
-// A dmarcError is a record that receivers pass over.
-type dmarcError struct {
-	domain string
-	err    error
-}
-
-func (e *dmarcError) Error() string { return "_dmarc." + e.domain + ": " + e.err.Error() }
-func (e *dmarcError) Unwrap() error { return e.err }
-
-// dmarcDomains are the domains to ask, from the domain itself to the topmost.
-func dmarcDomains(from string) []string {
-	domains := []string{from}
-	labels := strings.Split(from, ".")
-	for n := min(len(labels)-1, dmarcWalk); n >= 2; n-- {
-		domains = append(domains, strings.Join(labels[len(labels)-n:], "."))
-	}
-	return domains[:min(len(domains), dmarcWalk)]
-}
-
 // checkDMARC checks that a policy applies to mail from a domain.
-func checkDMARC(ctx context.Context, names publicNames, from string) (dmarcPolicy, CheckLine) {
-	l := CheckLine{Severity: SeverityError, Topic: TopicDMARC, Subject: from}
-	policy, err := findDMARC(ctx, names, from)
-	var malformed *dmarcError
+func checkDMARC(ctx context.Context, names senderauth.Names, from string) (senderauth.Policy, Finding) {
+	policy, err := senderauth.FindDMARC(ctx, names, from)
+	return policy, dmarcFinding(policy, err)
+}
+
+// dmarcFinding tells which policy applies, and what is wrong with it.
+func dmarcFinding(policy senderauth.Policy, err error) Finding {
+	author := policy.Author
+	l := Finding{Severity: SeverityError, Topic: TopicDMARC, Subject: author.Name}
+	const example = `"v=DMARC1; p=none; rua=mailto:…"`
+	// The record of the organisational domain is found by every receiver.
+	places := "_dmarc." + author.Name
+	if author.Listed != author.Name {
+		places += ", or at _dmarc." + author.Listed + " for all domains below it"
+	}
+	var malformed *senderauth.MalformedDMARC
 	switch {
 	case errors.As(err, &malformed):
-		l.Found, l.Advice = "the record is void: "+oneLine(err), `correct it, such as to "v=DMARC1; p=none; rua=mailto:…"`
+		l.Found, l.Advice = "the record is void: "+oneLine(err), "correct it, such as to "+example
+		if malformed.Record != "" {
+			l.Found += fmt.Sprintf(": %#.200q", maskAddresses(malformed.Record))
+		}
+		return l
 	case err != nil:
 		l.Found, l.Advice = "could not be looked up: "+oneLine(err), "check the domain's name servers, and try again"
-	case policy.at == "":
+		return l
+	case policy.At == "" && policy.NearMiss != nil:
+		l.Found = "has no DMARC record that counts, and large receivers refuse bulk mail from it: " + passedOver(policy.NearMiss)
+		l.Advice = "correct it, such as to " + example + " at " + places
+		return l
+	case policy.At == "":
 		l.Found = "has no DMARC record: large receivers refuse bulk mail from it"
-		l.Advice = `publish "v=DMARC1; p=none; rua=mailto:…" at _dmarc.` + from + ", or at that of the domain above"
-	default:
-		l.Severity = SeverityOK
-		applies := "p=" + policy.record.policy
-		if policy.at != from && policy.record.subdomains != "" {
-			applies = "sp=" + policy.record.subdomains
-		}
-		l.Found = fmt.Sprintf("_dmarc.%s has %s", policy.at, applies)
+		l.Advice = "publish " + example + " at " + places
+		return l
 	}
-	return policy, l
+	l.Severity = SeverityOK
+	applies := "p=" + policy.Policy
+	if policy.At != author.Name && policy.Subdomains != "" {
+		applies = "sp=" + policy.Subdomains
+	}
+	l.Found = fmt.Sprintf("_dmarc.%s has %s", policy.At, applies)
+	var flaws, advice []string
+	if !slices.Contains([]string{author.Name, author.Listed}, policy.At) {
+		flaws = append(flaws, fmt.Sprintf("only receivers that look at every domain above (DMARCbis) find it; others look at %s and %s", author.Name, author.Listed))
+		advice = append(advice, "publish it at "+places)
+	}
+	if policy.Stray != "" {
+		flaws, advice = append(flaws, policy.Stray), append(advice, "remove them from the record")
+	}
+	if policy.NearMiss != nil {
+		flaws, advice = append(flaws, passedOver(policy.NearMiss)), append(advice, "correct what is passed over, or remove it")
+	}
+	if len(flaws) > 0 {
+		l.Severity = SeverityWarning
+		l.Found += "; " + strings.Join(flaws, "; ")
+		l.Advice = strings.Join(advice, "; ")
+	}
+	return l
 }

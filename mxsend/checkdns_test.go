@@ -2,6 +2,7 @@ package mxsend_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,7 +41,7 @@ func TestCheckAsReceiversDo(t *testing.T) {
 		{"192.0.2.15", mxsend.SeverityError, mxsend.SeverityError, []string{"not covered", "its name could not be looked up"}},
 	}
 	cfg := mxsend.Config{Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()), Port: cluster.Port(), Dial: cluster.Dial,
-		TLSConfig: cluster.TLSConfig(), Check: mxsend.CheckConfig{ReturnPathDomain: domain}}
+		TLSConfig: cluster.TLSConfig(), Check: mxsend.CheckConfig{ReturnPathDomains: []string{domain}}}
 	for _, w := range wants {
 		cfg.Check.OutboundIPs = append(cfg.Check.OutboundIPs, netip.MustParseAddr(w.ip))
 	}
@@ -55,7 +56,7 @@ func TestCheckAsReceiversDo(t *testing.T) {
 	}
 	for _, w := range wants {
 		found := ""
-		for _, l := range p.Lines {
+		for _, l := range p.Findings {
 			if l.Subject != w.ip {
 				continue
 			}
@@ -71,6 +72,35 @@ func TestCheckAsReceiversDo(t *testing.T) {
 			if !strings.Contains(found, part) {
 				t.Errorf("%s: got %q, want %q in it", w.ip, found, part)
 			}
+		}
+	}
+}
+
+// An MX record with an address in place of a name is void, and the check says so
+// of the relays' domain and of the return paths'.
+func TestCheckMXNamesAnAddress(t *testing.T) {
+	cluster := mxtest.NewCluster(t, mxtest.Config{})
+	dns := cluster.DNS()
+	dns.SetMX("relays.shop.test", mxtest.MX{Preference: 10, Host: "10.0.0.11"})
+	dns.SetMX("b.shop.test", mxtest.MX{Preference: 10, Host: "192.0.2.25"}, mxtest.MX{Preference: 20, Host: "in.shop.test"})
+	dns.SetAddress("in.shop.test", "192.0.2.26")
+	client, err := mxsend.New(mxsend.Config{Domain: "relays.shop.test", Resolver: mxsend.NewResolver(cluster.DNSAddr()),
+		Check: mxsend.CheckConfig{ReturnPathDomains: []string{"b.shop.test"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	result, err := client.Check(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"error: dns relays.shop.test: no relays", "an MX record names 10.0.0.11, an IP address, and is void: name a host",
+		"warning: return path b.shop.test: an MX record names 192.0.2.25, an IP address",
+		"ok: return path b.shop.test: bounces go to 20 in.shop.test",
+	} {
+		if !slices.ContainsFunc(result.Findings, func(f mxsend.Finding) bool { return strings.Contains(f.String(), want) }) {
+			t.Errorf("want %q in\n%s", want, result)
 		}
 	}
 }

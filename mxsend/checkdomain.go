@@ -15,7 +15,7 @@ import (
 
 // A domainCheck is a mail domain of the lanes and what DNS says of it.
 type domainCheck struct {
-	name  string
+	poolKey
 	lanes string
 	found Relays
 	err   error
@@ -24,12 +24,12 @@ type domainCheck struct {
 
 // checkDomains checks the domains of both lanes, the weights, and every address
 // of every relay.
-func (c *Client) checkDomains(ctx context.Context) []CheckLine {
+func (c *Client) checkDomains(ctx context.Context) []Finding {
 	c.mu.Lock()
 	weights := maps.Clone(c.cfg.Weights)
 	c.mu.Unlock()
 	domains := c.lookUpDomains(ctx)
-	var lines []CheckLine
+	var lines []Finding
 	for _, d := range domains {
 		lines = append(lines, d.lines(c.cfg.MaxPreference, weights, time.Now())...)
 	}
@@ -40,9 +40,9 @@ func (c *Client) checkDomains(ctx context.Context) []CheckLine {
 	var probes []checkSection
 	for _, d := range domains {
 		for _, h := range d.hosts {
-			probes = append(probes, func(ctx context.Context) (lines []CheckLine) {
+			probes = append(probes, func(ctx context.Context) (lines []Finding) {
 				for _, a := range h.Addresses {
-					p := probe{domain: d.name, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
+					p := probe{pool: d.poolKey, host: h, address: a, drained: weightOf(weights, h.Name) == 0}
 					lines = append(lines, c.checkRelay(ctx, p)...)
 				}
 				return lines
@@ -55,17 +55,22 @@ func (c *Client) checkDomains(ctx context.Context) []CheckLine {
 // lookUpDomains asks for the domains of the lanes by Config.Resolver, as sending
 // does.
 func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
-	domains := []*domainCheck{{name: c.lanes[0].pool.domain, lanes: "both lanes"}}
-	if bulk := c.lanes[1].pool.domain; bulk != domains[0].name {
+	domains := []*domainCheck{{poolKey: c.lanes[0].pool.poolKey, lanes: "both lanes"}}
+	if bulk := c.lanes[1].pool.poolKey; bulk != domains[0].poolKey {
 		domains[0].lanes = "transactional"
-		domains = append(domains, &domainCheck{name: bulk, lanes: "bulk"})
+		domains = append(domains, &domainCheck{poolKey: bulk, lanes: "bulk"})
+		if bulk.port != domains[0].port {
+			for _, d := range domains {
+				d.lanes += fmt.Sprintf(" (port %d)", d.port)
+			}
+		}
 	}
 	var lookups []checkSection
 	for _, d := range domains {
-		lookups = append(lookups, func(ctx context.Context) []CheckLine {
-			d.lookUp(ctx, c.cfg.Resolver)
+		lookups = append(lookups, func(ctx context.Context) []Finding {
+			d.lookUp(ctx, c)
 			for _, h := range d.found.Hosts {
-				if most := c.cfg.MaxPreference; most == 0 || h.Preference <= most {
+				if most := c.cfg.MaxPreference; len(h.Addresses) > 0 && (most == 0 || h.Preference <= most) {
 					d.hosts = append(d.hosts, h)
 				}
 			}
@@ -76,16 +81,8 @@ func (c *Client) lookUpDomains(ctx context.Context) []*domainCheck {
 	return domains
 }
 
-func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.found, d.err = Relays{}, fmt.Errorf("Config.Resolver panicked: %T", p)
-		}
-	}()
-	d.found, d.err = r.LookupRelays(ctx, d.name)
-	if d.err == nil && len(d.found.Hosts) == 0 {
-		d.err = ErrNoRelay
-	}
+func (d *domainCheck) lookUp(ctx context.Context, c *Client) {
+	d.found, d.err = c.resolve(ctx, d.domain)
 	// Within a preference the resolver has drawn an order.
 	d.found.Hosts = slices.SortedStableFunc(slices.Values(d.found.Hosts), func(a, b Host) int {
 		return cmp.Or(cmp.Compare(a.Preference, b.Preference), cmp.Compare(a.Name, b.Name))
@@ -93,29 +90,33 @@ func (d *domainCheck) lookUp(ctx context.Context, r Resolver) {
 }
 
 // lines tells what DNS says of the domain.
-func (d *domainCheck) lines(maxPreference int, weights map[string]int, now time.Time) []CheckLine {
-	subject := d.name
+func (d *domainCheck) lines(maxPreference int, weights map[string]int, now time.Time) []Finding {
+	subject := d.domain
 	if subject == "" {
 		subject = "Config.Resolver"
 	}
-	line := func(s Severity, found, advice string) CheckLine {
-		return CheckLine{Severity: s, Topic: TopicDNS, Subject: subject, Found: found, Advice: advice}
+	line := func(s Severity, found, advice string) Finding {
+		return Finding{Severity: s, Topic: TopicDNS, Subject: subject, Found: found, Advice: advice}
 	}
 	if d.err != nil {
 		advice := "check the name servers that this machine asks"
 		if errors.Is(d.err, ErrNoRelay) {
 			advice = "publish MX records for the relays' mail domain, or correct Config.Domain"
 		}
-		return []CheckLine{line(SeverityError, "no relays: "+oneLine(d.err), advice)}
+		return []Finding{line(SeverityError, "no relays: "+oneLine(d.err), advice)}
 	}
 	first := line(SeverityOK, d.describe(maxPreference, weights), "")
 	if first.Until = d.found.Expires; !first.Until.IsZero() {
 		first.Found += "; asked again in " + max(0, first.Until.Sub(now)).Round(time.Second).String()
 	}
-	lines := []CheckLine{first}
+	lines := []Finding{first}
 	if d.found.Stale {
-		lines = append(lines, line(SeverityWarning, "this is the last good answer: name servers give none now, and changes go unnoticed",
-			"mend the name servers before the answer is too old to be used"))
+		cause := "name servers give none now"
+		if d.found.Cause != nil {
+			cause = oneLine(d.found.Cause)
+		}
+		lines = append(lines, line(SeverityWarning, "this is the last good answer, and changes go unnoticed: "+cause,
+			"mend the zone or its name servers before the answer is too old to be used"))
 	}
 	for _, w := range d.found.Warnings {
 		lines = append(lines, line(SeverityWarning, w, "correct it in the zone"))
@@ -133,6 +134,8 @@ func (d *domainCheck) describe(maxPreference int, weights map[string]int) string
 			s += fmt.Sprint(" ", h.Addresses)
 		}
 		switch w := weightOf(weights, h.Name); {
+		case len(h.Addresses) == 0:
+			s += " (not used: it has no address)"
 		case maxPreference > 0 && h.Preference > maxPreference:
 			s += " (not used: beyond Config.MaxPreference)"
 		case w == 0:
@@ -149,7 +152,7 @@ func (d *domainCheck) describe(maxPreference int, weights map[string]int) string
 }
 
 // redundancy warns where one failure stops all mail.
-func (d *domainCheck) redundancy(line func(Severity, string, string) CheckLine, weights map[string]int) []CheckLine {
+func (d *domainCheck) redundancy(line func(Severity, string, string) Finding, weights map[string]int) []Finding {
 	usable, endpoints := 0, map[netip.AddrPort]bool{}
 	for _, h := range d.hosts {
 		if weightOf(weights, h.Name) > 0 {
@@ -161,17 +164,17 @@ func (d *domainCheck) redundancy(line func(Severity, string, string) CheckLine, 
 	}
 	switch {
 	case usable == 0:
-		return []CheckLine{line(SeverityError, "no relay may be used: each is drained or beyond Config.MaxPreference", "correct Config.Weights or Config.MaxPreference")}
+		return []Finding{line(SeverityError, "no relay may be used: each is drained or beyond Config.MaxPreference", "correct Config.Weights or Config.MaxPreference")}
 	case usable == 1:
-		return []CheckLine{line(SeverityWarning, "one relay carries everything: when it is down, nothing is sent", "add another relay")}
+		return []Finding{line(SeverityWarning, "one relay carries everything: when it is down, nothing is sent", "add another relay")}
 	case len(endpoints) == 1:
-		return []CheckLine{line(SeverityWarning, "all relays are one and the same address: when it is down, nothing is sent", "correct their addresses, or add another relay")}
+		return []Finding{line(SeverityWarning, "all relays are one and the same address: when it is down, nothing is sent", "correct their addresses, or add another relay")}
 	}
 	return nil
 }
 
 // checkWeights finds weights that nobody has.
-func checkWeights(domains []*domainCheck, weights map[string]int) (lines []CheckLine) {
+func checkWeights(domains []*domainCheck, weights map[string]int) (lines []Finding) {
 	named := map[string]bool{}
 	for _, d := range domains {
 		if d.err != nil {
@@ -183,7 +186,7 @@ func checkWeights(domains []*domainCheck, weights map[string]int) (lines []Check
 	}
 	for _, name := range slices.Sorted(maps.Keys(weights)) {
 		if !named[name] {
-			lines = append(lines, CheckLine{Severity: SeverityWarning, Topic: TopicWeights, Subject: name,
+			lines = append(lines, Finding{Severity: SeverityWarning, Topic: TopicWeights, Subject: name,
 				Found:  fmt.Sprintf("weight %d is for a host that no MX record names", weights[name]),
 				Advice: "correct its name in Config.Weights, or add it to DNS"})
 		}
@@ -205,7 +208,7 @@ func plural(n int, what string) string {
 	return strconv.Itoa(n) + " " + what
 }
 
-// oneLine is an error's text for a CheckLine: bounded, and without addresses.
+// oneLine is an error's text for a Finding: bounded, and without addresses.
 func oneLine(err error) string {
 	return bounded(maskAddresses(strings.ReplaceAll(err.Error(), "\n", "; ")), 400)
 }

@@ -18,7 +18,7 @@ const certificateWarning = 21 * 24 * time.Hour
 
 // A probe is an address of a relay to be tried.
 type probe struct {
-	domain  string
+	pool    poolKey
 	host    Host
 	address netip.Addr
 	drained bool // weight 0: what fails there harms nobody
@@ -26,14 +26,12 @@ type probe struct {
 
 // checkRelay opens a connection to one address of a relay by the code that
 // sending opens them with, says QUIT, and tells how far it got.
-func (c *Client) checkRelay(ctx context.Context, p probe) []CheckLine {
+func (c *Client) checkRelay(ctx context.Context, p probe) []Finding {
 	port := p.host.Port
-	if port == 0 {
-		port = c.cfg.Port
-	}
+	setDefault(&port, p.pool.port)
 	// The relay of the check is on nobody's books: what happens here has no
 	// effect on sending.
-	r := &relay{pool: &pool{domain: p.domain}, name: canonicalHost(p.host.Name), addresses: []netip.Addr{p.address}, port: port}
+	r := &relay{pool: &pool{poolKey: p.pool}, name: canonicalHost(p.host.Name), addresses: []netip.Addr{p.address}, port: port}
 	cn := &conn{client: c, relay: r, opening: time.Now()}
 	limited, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -68,7 +66,7 @@ func (c *conn) takeLeave() {
 }
 
 // checkLines tells what became of open, stage by stage as far as it got.
-func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine) {
+func (c *conn) checkLines(failure *Error, took time.Duration) (lines []Finding) {
 	failedAt := func(stages ...Stage) bool {
 		for _, s := range stages {
 			if failure != nil && failure.Stage == s {
@@ -80,21 +78,21 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	policy := c.client.cfg.TLS
 	switch {
 	case failedAt(StageConnect, StageGreeting, StageHello):
-		lines = append(lines, CheckLine{Severity: SeverityError, Topic: TopicRelay, Found: foundAt(failure), Advice: relayAdvice(failure)})
+		lines = append(lines, Finding{Severity: SeverityError, Topic: TopicRelay, Found: foundAt(failure), Advice: relayAdvice(failure)})
 	case failedAt(StageTLS) && policy == TLSImplicit:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "accepts connections"})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: "accepts connections"})
 	case failure != nil:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: "answers"})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: "answers"})
 	default:
-		lines = append(lines, CheckLine{Topic: TopicRelay, Found: fmt.Sprintf("answers, and is ready for mail after %v", roughly(took))})
+		lines = append(lines, Finding{Topic: TopicRelay, Found: fmt.Sprintf("answers, and is ready for mail after %v", roughly(took))})
 	}
 	switch {
 	case failedAt(StageTLS):
-		return append(lines, CheckLine{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
+		return append(lines, Finding{Severity: SeverityError, Topic: TopicTLS, Found: foundAt(failure), Advice: tlsAdvice(failure, policy)})
 	case c.secured:
-		lines = append(lines, c.checkCertificate(c.nc.(*tls.Conn).ConnectionState(), time.Now()))
+		lines = append(lines, c.checkCertificate(c.tls.ConnectionState(), time.Now()))
 	case !failedAt(StageConnect, StageGreeting, StageHello):
-		lines = append(lines, CheckLine{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
+		lines = append(lines, Finding{Severity: SeverityWarning, Topic: TopicTLS, Found: "in clear: whoever is on the way can read and change mail",
 			Advice: "let the relay offer STARTTLS and set Config.TLS to mxsend.TLSRequired"})
 	}
 	if failedAt(StageConnect, StageGreeting, StageHello) {
@@ -103,10 +101,10 @@ func (c *conn) checkLines(failure *Error, took time.Duration) (lines []CheckLine
 	lines = append(lines, c.checkExtensions())
 	switch {
 	case failedAt(StageAuth):
-		lines = append(lines, CheckLine{Severity: SeverityError, Topic: TopicAuth, Found: foundAt(failure),
+		lines = append(lines, Finding{Severity: SeverityError, Topic: TopicAuth, Found: foundAt(failure),
 			Advice: "check the credential and the mechanism of Config.Auth, and the relay's SASL configuration"})
 	case c.client.cfg.Auth != nil:
-		lines = append(lines, CheckLine{Topic: TopicAuth, Found: "the credential of Config.Auth is accepted"})
+		lines = append(lines, Finding{Topic: TopicAuth, Found: "the credential of Config.Auth is accepted"})
 	}
 	return lines
 }
@@ -134,6 +132,8 @@ func relayAdvice(e *Error) string {
 	switch {
 	case e.Reply.Code == 421 || e.Reply.Temporary():
 		return "look into the relay's log; it may be overloaded, or have enough connections from this client"
+	case errors.Is(e.Err, errHelloRefused):
+		return "set Config.LocalName to the fully qualified name of this machine, one that DNS knows"
 	case e.Reply.Permanent():
 		return "let the relay accept this client: its mynetworks, smtpd_client_restrictions and smtpd_helo_restrictions, or their like"
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
@@ -164,8 +164,8 @@ func tlsAdvice(e *Error, policy TLSPolicy) string {
 
 // checkCertificate tells the version of TLS, and until when the relay can be
 // trusted.
-func (c *conn) checkCertificate(s tls.ConnectionState, now time.Time) CheckLine {
-	l := CheckLine{Topic: TopicTLS}
+func (c *conn) checkCertificate(s tls.ConnectionState, now time.Time) Finding {
+	l := Finding{Topic: TopicTLS}
 	leaf := s.PeerCertificates[0]
 	verified := len(s.VerifiedChains) > 0
 	if verified {
@@ -216,7 +216,7 @@ func chainEnd(chains [][]*x509.Certificate) (end time.Time) {
 
 // checkExtensions tells what the relay offers, and what follows from what it
 // does not.
-func (c *conn) checkExtensions() CheckLine {
+func (c *conn) checkExtensions() Finding {
 	x := &c.extensions
 	var missing []string
 	for _, want := range [...]struct {
@@ -232,7 +232,7 @@ func (c *conn) checkExtensions() CheckLine {
 			missing = append(missing, want.consequence)
 		}
 	}
-	l := CheckLine{Topic: TopicExtensions, Found: "offers " + c.offered()}
+	l := Finding{Topic: TopicExtensions, Found: "offers " + c.offered()}
 	if len(missing) > 0 {
 		l.Severity = SeverityWarning
 		l.Found = "lacks " + strings.Join(missing, ", ") + "; " + l.Found

@@ -17,7 +17,7 @@ import (
 )
 
 // checkCluster checks a cluster in its own DNS.
-func checkCluster(t *testing.T, cluster *mxtest.Cluster, change func(*Config)) Preflight {
+func checkCluster(t *testing.T, cluster *mxtest.Cluster, change func(*Config)) CheckResult {
 	t.Helper()
 	cfg := Config{Domain: cluster.Domain(), Resolver: NewResolver(cluster.DNSAddr()), Port: cluster.Port(), Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(), LocalName: "app.test"}
 	if change != nil {
@@ -233,14 +233,14 @@ func TestCheckTheWholeWay(t *testing.T) {
 	}
 	p := checkCluster(t, cluster, func(c *Config) {
 		c.Signer = signer
-		c.Check = CheckConfig{FromDomains: []string{"Shop.test", "news.shop.test"}, ReturnPathDomain: "bounce.shop.test",
+		c.Check = CheckConfig{FromDomains: []string{"Shop.test", "news.shop.test"}, ReturnPathDomains: []string{"bounce.shop.test"},
 			NameServers: []string{cluster.DNSAddr()}}
 		for _, ip := range []string{"10.0.0.11", "10.0.0.12", "10.0.0.21", "10.0.0.22"} {
 			c.Check.OutboundIPs = append(c.Check.OutboundIPs, netip.MustParseAddr(ip))
 		}
 	})
 	var got []string
-	for _, l := range p.Lines {
+	for _, l := range p.Findings {
 		got = append(got, l.Severity.String()+" "+string(l.Topic)+" "+l.Subject)
 	}
 	want := []string{
@@ -260,4 +260,34 @@ func TestCheckTheWholeWay(t *testing.T) {
 	if n := len(cluster.Ledger().Mails()); n > 0 {
 		t.Errorf("%d mails were sent", n)
 	}
+}
+
+// Lanes with return paths of their own: each domain is looked at, and each
+// address is held against the record of each.
+func TestCheckSeveralReturnPaths(t *testing.T) {
+	cluster := mxtest.NewCluster(t, mxtest.Config{Domain: "mail.test"})
+	dns := cluster.DNS()
+	dns.SetAddress("in.shop.test", "10.0.0.22")
+	for _, d := range []string{"b.shop.test", "t.shop.test"} {
+		dns.SetMX(d, mxtest.MX{Preference: 10, Host: "in.shop.test"})
+	}
+	dns.SetTXT("b.shop.test", "v=spf1 ip4:192.0.2.0/24 -all")
+	dns.SetTXT("t.shop.test", "v=spf1 ip4:192.0.2.11 -all")
+	p := checkCluster(t, cluster, func(c *Config) {
+		c.Check = CheckConfig{ReturnPathDomains: []string{"b.shop.test", "t.shop.test"}, NameServers: []string{cluster.DNSAddr()},
+			OutboundIPs: []netip.Addr{netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("192.0.2.21")}}
+	})
+	if paths := p.find(TopicReturnPath); len(paths) != 2 || paths[0].Subject != "b.shop.test" || paths[1].Subject != "t.shop.test" {
+		t.Errorf("got %v", paths)
+	}
+	spf := p.find(TopicSPF)
+	if len(spf) != 6 {
+		t.Fatalf("got\n%s", p)
+	}
+	checkIs(t, spf[0], SeverityOK, "spf b.shop.test")
+	checkIs(t, spf[1], SeverityOK, "spf 192.0.2.11", "in the SPF record of b.shop.test")
+	checkIs(t, spf[2], SeverityOK, "spf 192.0.2.21", "in the SPF record of b.shop.test")
+	checkIs(t, spf[3], SeverityOK, "spf t.shop.test")
+	checkIs(t, spf[4], SeverityOK, "spf 192.0.2.11", "in the SPF record of t.shop.test")
+	checkIs(t, spf[5], SeverityError, "spf 192.0.2.21", "add ip4:192.0.2.21 to the SPF record of t.shop.test")
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -25,9 +24,14 @@ type Config struct {
 	Weights map[string]int
 	// MaxPreference: relays of a higher MX preference are never used. Zero: all are.
 	MaxPreference int
-	// Port of the relays. Zero: 25.
+	// Port of the relays, unless the Resolver's Host names one. Zero: 25.
 	Port int
-	// LocalName is the name in EHLO. Empty: os.Hostname.
+	// LocalName is the name in EHLO: the fully qualified name of this machine
+	// ("app1.example.com"), or an address literal ("[192.0.2.9]", "[IPv6:2001:db8::9]";
+	// RFC 5321 §4.1.3). Many relays refuse a bare host name, as a container has, and
+	// some a name that DNS does not know. Empty: os.Hostname, or "[127.0.0.1]" where
+	// that could not stand in EHLO; what is not fully qualified is logged as a warning,
+	// and Client.Check says so.
 	LocalName string
 	// TLS says how connections are secured. Zero: TLSRequired.
 	TLS TLSPolicy
@@ -54,24 +58,27 @@ type Config struct {
 	// Limits bound connections, memory and waiting.
 	Limits Limits
 	// Retry makes the schedule of a message's rounds; the Client calls it for
-	// each message that needs one. Nil: 1 s, doubling to 30 s, jittered, for two
+	// each message that needs one, and asks it while that message, and no other,
+	// waits for the answer. Nil: 1 s, doubling to 30 s, jittered, for two
 	// minutes in all.
 	Retry func() backoff.BackOff
 	// InDoubt says what to do in doubt. Zero: InDoubtReport.
 	InDoubt InDoubtPolicy
 	// SeparateTransactions never writes the content of one message and the
 	// envelope of the next as one group, for relays that cannot take it. It is
-	// found out by itself at the cost of a connection.
+	// found out by itself, for ten minutes each, at the cost of a connection.
 	SeparateTransactions bool
 	// AllowRecipient is a guard for staging: a recipient for which it returns
-	// false is Rejected before anything is sent. Nil: all are allowed. It may be
-	// called concurrently.
+	// false is Rejected with ErrNotAllowed before anything is sent. Nil: all are
+	// allowed. It may be called concurrently.
 	AllowRecipient func(address string) bool
 	// Check tells Client.Check about the way of mail beyond the relays. Zero: it
 	// checks DNS, relays and signer only.
 	Check CheckConfig
-	// Logger gets what an operator should know: relays put out and taken back,
-	// lookups that failed. No addresses, no content. Nil: nothing is logged.
+	// Logger gets what an operator should know, once for each change: relays that
+	// cannot be reached, are put out or taken back, lanes that are held and go on,
+	// lookups that failed. No addresses, no content. To silence it, set
+	// slog.New(slog.DiscardHandler). Nil: slog.Default(), as it is at New.
 	Logger *slog.Logger
 	// Observer is told of connections and transactions. Nil: nobody is.
 	Observer *Observer
@@ -102,13 +109,17 @@ const (
 type LaneConfig struct {
 	// Domain is a mail domain of the lane's own. Empty: Config.Domain.
 	Domain string
+	// Port is a port of the lane's own, of relays that keep the two kinds of mail apart
+	// by it. As with a Domain of its own, the lane then has connections and limits to
+	// itself, and a relay's health is the lane's. Zero: Config.Port.
+	Port int
 	// Rate limits the lane, in messages a second. Zero: unlimited.
 	Rate float64
 }
 
 // Limits bound what the Client uses. Zero values mean the defaults named.
 type Limits struct {
-	Connections int // to each relay; default 10
+	Connections int // to each relay, at each port; default 10
 	// Reserved of them are kept from Bulk for Transactional; default 2, at most
 	// Connections−1. Negative: none.
 	Reserved      int
@@ -147,16 +158,21 @@ func (cfg *Config) validate() error {
 			errs = append(errs, err)
 		}
 	}
-	if cfg.Port < 0 || cfg.Port > 65535 {
-		bad("Config.Port %d is not a port", cfg.Port)
+	for _, p := range []struct {
+		field string
+		value int
+	}{{"Port", cfg.Port}, {"Transactional.Port", cfg.Transactional.Port}, {"Bulk.Port", cfg.Bulk.Port}} {
+		if p.value < 0 || p.value > 65535 {
+			bad("Config.%s %d is not a port", p.field, p.value)
+		}
 	}
-	if cfg.Port == 0 {
-		cfg.Port = 25
-	}
+	setDefault(&cfg.Port, 25)
+	setDefault(&cfg.Transactional.Port, cfg.Port)
+	setDefault(&cfg.Bulk.Port, cfg.Port)
 	if cfg.LocalName == "" {
 		cfg.LocalName = defaultLocalName()
-	} else if !validLocalName(cfg.LocalName) {
-		bad("Config.LocalName %q is not a host name or address literal in ASCII", cfg.LocalName)
+	} else if err := checkLocalName(cfg.LocalName); err != nil {
+		errs = append(errs, err)
 	}
 	if cfg.TLS > TLSDisabled {
 		bad("Config.TLS %d is none of the policies", cfg.TLS)
@@ -195,7 +211,7 @@ func (cfg *Config) fillFuncs() {
 		cfg.Retry = defaultRetry
 	}
 	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
+		cfg.Logger = slog.Default()
 	}
 	if cfg.Observer == nil {
 		cfg.Observer = &Observer{}
@@ -250,28 +266,6 @@ func checkWeight(name string, w int) error {
 		return fmt.Errorf("mxsend: weight %d of relay %q is not within 0 and %d", w, name, most)
 	}
 	return nil
-}
-
-// validLocalName refuses what could not stand in EHLO (RFC 5321 §4.1.1.1).
-func validLocalName(name string) bool {
-	if len(name) > 255 {
-		return false
-	}
-	for _, c := range []byte(name) {
-		if c <= ' ' || c > '~' || strings.IndexByte("<>@,;\"\\", c) >= 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// defaultLocalName is the machine's name, or the loopback literal where the
-// machine has none that could stand in EHLO.
-func defaultLocalName() string {
-	if name, err := os.Hostname(); err == nil && name != "" && validLocalName(name) {
-		return name
-	}
-	return "[127.0.0.1]"
 }
 
 func defaultRetry() backoff.BackOff {

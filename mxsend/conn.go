@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net"
@@ -20,6 +21,7 @@ type conn struct {
 	relay   *relay
 	lane    Lane // that it was opened for
 	opening time.Time
+	stage   atomic.Uint32 // that opening it has reached
 
 	// Client.mu guards these.
 	state     connState
@@ -28,7 +30,9 @@ type conn struct {
 	next      *entry // in the envelope slot
 	slotFree  bool   // the envelope slot may be filled
 	leaving   bool   // to be closed as soon as nothing is on it
-	attended  bool   // somebody is about to take a turn
+	resting   Lane   // of the refused message for whose sake it rests; zero: it does not
+	restTimer *time.Timer
+	attended  bool // somebody is about to take a turn
 	idleSince time.Time
 	counted   tally
 
@@ -37,11 +41,13 @@ type conn struct {
 
 	// mu is held by whoever acts for the connection: the reader or, where nothing
 	// is to be read, a goroutine that attends to a signal. It guards what follows
-	// from the end of open on. Lock order: conn.mu, then Client.mu.
+	// from the end of open on. Of the user's code only Writes of this connection
+	// happen under it. Lock order: conn.mu, then Client.mu.
 	mu         ioMutex
 	address    string
 	nc         net.Conn
-	raw        net.Conn // beneath TLS; nc where there is none
+	raw        net.Conn  // beneath TLS; nc where there is none
+	tls        *tls.Conn // nil where there is none
 	out        wire
 	extensions smtpwire.Extensions
 	secured    bool
@@ -58,8 +64,16 @@ type conn struct {
 	half       bool      // the beginning of a reply was read, and not yet its end
 	ending     error     // why nothing more is written; the reader reads on to the end
 	ended      bool
+	closing    bool      // to be closed when mu is released
+	calls      []func()  // to be made when mu is released
+	telling    bool      // somebody makes them
+	since      time.Time // when it last became idle
 
-	since time.Time // when it last became idle
+	cancelled atomic.Bool // the entry in the content slot is; set under Client.mu
+
+	absence     atomic.Int64 // of the reader, in calls; zero: it reads
+	absences    int64        // the reader's: how many there were
+	replacement *time.Timer  // the reader's: of who takes over when it stays away
 
 	deadline atomic.Int64 // of what is outstanding, in nanoseconds after born
 	rang     atomic.Bool  // the timer did, and is not set
@@ -98,40 +112,48 @@ func (c *Client) openConn(r *relay, l *lane, now time.Time) {
 	go cn.run()
 }
 
-// run is the reader: it opens the connection, and then takes in replies until
-// the connection ends.
+// run opens the connection and is its first reader.
 func (c *conn) run() {
-	defer c.client.goroutines.Done()
 	if err := c.open(c.client.ctx); err != nil {
 		c.client.openFailed(c, err)
 		return
 	}
-	if !c.begin() {
-		return
-	}
+	c.mu.Lock()
+	c.begin()
+	c.read(c.unlock())
+}
+
+// read takes in replies until the connection ends or, since a callback keeps it
+// from that, another goroutine does so.
+func (c *conn) read(calls []func()) {
 	for {
+		if len(calls) > 0 && !c.tellBetween(calls) {
+			return
+		}
 		// Others that can run go first: replies come meanwhile, and one that is
 		// there already costs one system call, where waiting for it costs three.
 		runtime.Gosched()
 		r, err := c.replies.Next()
-		if !c.hear(r, c.out.handed.offered.Load(), err) {
+		offered := c.out.handed.offered.Load()
+		c.mu.Lock()
+		going := c.hear(r, offered, err)
+		if calls = c.unlock(); !going {
+			c.client.goroutines.Done()
+			c.tell(calls)
 			return
 		}
 	}
 }
 
 // begin puts an open connection into service.
-func (c *conn) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *conn) begin() {
 	c.lockStep = !c.extensions.Pipelining
 	c.retireAt = c.born.Add(jitter(c.client.cfg.Limits.Age, rand.Float64()))
-	if !c.client.opened(c) {
-		_ = c.raw.Close()
-		return false
+	if c.client.opened(c) {
+		c.act(false, time.Now())
+	} else {
+		c.cut(errLeft)
 	}
-	c.act(false, time.Now())
-	return true
 }
 
 // signal has somebody attend to what was left for the connection. Client.mu is
@@ -143,16 +165,17 @@ func (c *conn) signal() {
 	c.attended = true
 	c.client.goroutines.Add(1)
 	go func() {
-		defer c.client.goroutines.Done()
-		c.attend()
+		calls := c.attend()
+		c.client.goroutines.Done()
+		c.tell(calls)
 	}()
 }
 
 // attend looks at what was left for the connection, and acts on it.
-func (c *conn) attend() {
+func (c *conn) attend() (calls []func()) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.act(false, time.Now())
+	return c.unlock()
 }
 
 // act does what may be done now: it takes a turn, writes, and sets the clock.
@@ -161,6 +184,7 @@ func (c *conn) attend() {
 // conn.mu is held.
 func (c *conn) act(heard bool, now time.Time) {
 	if c.ending != nil || c.ended {
+		c.closing = c.closing || c.timedOut() // its last words are over
 		return
 	}
 	todo := c.client.turn(c, heard, now)
@@ -184,8 +208,7 @@ func (c *conn) act(heard bool, now time.Time) {
 
 // cut ends the connection at once: what the relay says from now on is not heard.
 func (c *conn) cut(why error) {
-	c.ending = why
-	_ = c.raw.Close()
+	c.ending, c.closing = why, true
 }
 
 // writeFailed: the relay stopped taking octets. What it said before counts, so
@@ -199,17 +222,21 @@ func (c *conn) writeFailed(err error) {
 		err = errTimeout
 	}
 	c.ending = err
-	_ = c.raw.SetReadDeadline(time.Now().Add(lastWords))
+	now := time.Now()
+	c.arm(now.Add(lastWords))
+	c.client.retire(c) // nothing more is placed on it
+	c.client.giveBack(c, c.txNext, err, now)
 }
 
 // quit ends a connection with nothing on it politely.
 func (c *conn) quit() {
-	c.client.gone(c)
-	c.ending = errLeft
-	_ = c.raw.SetDeadline(time.Now().Add(lastWords))
-	if _, err := c.nc.Write([]byte("QUIT\r\n")); err != nil {
-		_ = c.raw.Close()
+	if f := c.client.cfg.Observer.Disconnected; f != nil {
+		c.calls = append(c.calls, func() { f(c.relay.name, c.address, nil) })
 	}
+	c.ending = errLeft
+	_, _ = c.out.WriteString("QUIT\r\n")
+	c.closing = c.out.Flush() != nil
+	c.arm(time.Now().Add(lastWords))
 }
 
 // lastWords is how long a relay has to say something more on a connection that
@@ -218,8 +245,7 @@ const lastWords = time.Second
 
 // end is the reader's last act: what was on the connection gets its due.
 func (c *conn) end(err error, now time.Time) {
-	c.ended = true
-	_ = c.raw.Close()
+	c.ended, c.closing = true, true
 	c.stopTimer()
 	if !errors.Is(c.ending, errLeft) {
 		c.client.broken(c, err, c.replies.Partial(), now)
@@ -230,6 +256,7 @@ var (
 	errLeft         = errors.New("the connection was left")
 	errTimeout      = errors.New("time-out")
 	errCancelled    = errors.New("cancelled")
+	errLate         = errors.New("given back, since the message before it on the connection takes too long")
 	errOutOfStep    = errors.New("the relay answers out of step to PIPELINING, which it offers; lock-step from now on")
 	errLoneDot      = errors.New("connection given up after a transaction without recipients")
 	errRefusedEarly = errors.New("the relay refused the content before its end")

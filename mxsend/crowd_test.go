@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/mxsend/go-mxsend/internal/mxdns"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
 
@@ -27,12 +26,7 @@ func TestCrowdLooksUpOnce(t *testing.T) {
 		})
 		const ttl = time.Minute
 		cluster.DNS().SetTTL(ttl)
-		dns, err := mxdns.New(mxdns.Config{Servers: []string{cluster.DNSAddr()}, Dial: cluster.Dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dns.Close()
-		c, err := New(Config{Domain: cluster.Domain(), Resolver: &dnsResolver{resolver: dns}, Dial: cluster.Dial, TLS: TLSDisabled})
+		c, err := New(Config{Domain: cluster.Domain(), Resolver: NewResolverVia(cluster.Dial, cluster.DNSAddr()), Dial: cluster.Dial, TLS: TLSDisabled})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ func (c *conn) checkDeadline(now time.Time) error {
 			return nil
 		}
 		c.parted = true
-		c.client.giveBack(c, c.txNext, now)
+		c.client.giveBack(c, c.txNext, errLate, now)
 	}
 	at := c.dueAt(t)
 	if now.Before(at) {
@@ -91,8 +91,8 @@ func (c *conn) rings() {
 			return
 		}
 	}
-	c.out.handed.interrupt()
-	c.attend()
+	c.out.handed.interrupt(c.timedOut)
+	c.tell(c.attend())
 }
 
 func (c *conn) timedOut() bool { return int64(time.Since(c.born)) >= c.deadline.Load() }
@@ -106,6 +106,9 @@ func (c *conn) stopTimer() {
 // beforeChunk sets the deadline of one chunk of a Write: a relay must go on
 // taking octets.
 func (c *conn) beforeChunk() {
-	lane := c.tx.lane
-	c.arm(time.Now().Add(c.patience(lane)))
+	wait := c.patience(c.tx.lane)
+	if c.ending != nil {
+		wait = lastWords
+	}
+	c.arm(time.Now().Add(wait))
 }

@@ -22,7 +22,7 @@ func TestJudge(t *testing.T) {
 		{StageMail, "421 4.3.2", elsewhere, blameRelay},
 		{StageRecipient, "421 4.3.2", elsewhere, blameRelay},
 		{StageFinalDot, "421 4.3.2", elsewhere, blameRelay},
-		{StageMail, "450 4.1.8", elsewhere, blameNobody},
+		{StageMail, "450 4.1.8", elsewhere, blameRefusal},
 		{StageMail, "451 4.3.0", elsewhere, blameRelay},
 		{StageMail, "452 4.3.1", elsewhere, blameRelay},
 		{StageMail, "452", elsewhere, blameRelay},
@@ -30,7 +30,8 @@ func TestJudge(t *testing.T) {
 		{StageData, "451 4.4.1", elsewhere, blameRelay},
 		{StageFinalDot, "451 4.7.1", elsewhere, blameNobody},
 		{StageRecipient, "450 4.2.0", afterPause, blameNobody},
-		{StageRecipient, "450 4.3.0", afterPause, blameNobody},
+		{StageRecipient, "450 4.3.0", elsewhere, blameRelay},
+		{StageRecipient, "452", elsewhere, blameRelay},
 		{StageRecipient, "452 4.5.3", afterPause, blameNobody},
 		{StageRecipient, "552", afterPause, blameNobody},
 		{StageRecipient, "552 5.5.3", afterPause, blameNobody},
@@ -41,16 +42,22 @@ func TestJudge(t *testing.T) {
 		{StageRecipient, "554 5.7.1", confirm, blameRefusal},
 		{StageRecipient, "554", confirm, blameRefusal},
 		{StageRecipient, "554 5.1.1", settled, blameNobody},
-		{StageMail, "530 5.7.0", confirm, blameRefusal},
-		{StageMail, "530", confirm, blameRefusal},
-		{StageMail, "538", confirm, blameRefusal},
+		{StageMail, "530 5.7.0", hold, blameRefusal},
+		{StageMail, "530", hold, blameRefusal},
+		{StageMail, "538", hold, blameRefusal},
 		{StageMail, "550 5.7.1", confirm, blameRefusal},
-		{StageMail, "550 5.1.8", settled, blameNobody},
+		{StageMail, "550 5.1.8", hold, blameRefusal},
+		{StageMail, "501 5.1.7", confirm, blameRefusal},
+		{StageMail, "550", confirm, blameRefusal},
 		{StageMail, "552 5.3.4", settled, blameNobody},
-		{StageMail, "554", settled, blameNobody},
+		{StageMail, "554", confirm, blameRefusal},
+		{StageMail, "552", settled, blameNobody},
 		{StageFinalDot, "554 5.7.1", settled, blameNobody},
 		{StageFinalDot, "550 5.6.0", settled, blameNobody},
-		{StageData, "554 5.7.1", settled, blameNobody},
+		{StageData, "554 5.7.1", confirm, blameRefusal},
+		{StageData, "554 5.6.0", settled, blameNobody},
+		{StageFinalDot, "554 5.5.0", settled, blameNobody},
+		{StageFinalDot, "554", settled, blameNobody},
 		{StageMail, "503 5.5.1", elsewhere, blameRelay},
 		{StageMail, "503", elsewhere, blameRelay},
 		{StageRecipient, "503 5.5.1", elsewhere, blameRelay},
@@ -62,9 +69,9 @@ func TestJudge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d, b := judge(tt.stage, replyCode{code: r.Code, enhanced: r.Enhanced})
-			if d != tt.want || b != tt.blame {
-				t.Errorf("got %v, %v; want %v, %v", d, b, tt.want, tt.blame)
+			v := judge(tt.stage, replyCode{code: r.Code, enhanced: r.Enhanced}, string(r.Text))
+			if v.do != tt.want || v.blame != tt.blame {
+				t.Errorf("got %v, %v; want %v, %v", v.do, v.blame, tt.want, tt.blame)
 			}
 		})
 	}
@@ -76,12 +83,12 @@ func TestJudgeAll(t *testing.T) {
 		for code := 400; code < 600; code++ {
 			for subject := range 9 {
 				for detail := range 9 {
-					d, b := judge(stage, replyCode{code: code, enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}})
-					if d == settled && code < 500 {
+					v := judge(stage, replyCode{code: code, enhanced: smtpwire.EnhancedCode{code / 100, subject, detail}}, "")
+					if v.do == settled && code < 500 {
 						t.Fatalf("%d at %v is final", code, stage)
 					}
-					if b == blameRelay && d != elsewhere {
-						t.Fatalf("%d at %v blames the relay and is %v", code, stage, d)
+					if v.blame == blameRelay && v.do != elsewhere {
+						t.Fatalf("%d at %v blames the relay and is %v", code, stage, v.do)
 					}
 				}
 			}
@@ -119,7 +126,7 @@ func TestReplyString(t *testing.T) {
 	}{
 		{Reply{}, "no reply"},
 		{Reply{Code: 250}, "250"},
-		{Reply{Code: 550, Enhanced: "5.1.1", Text: "<u1@x.test>: unknown"}, `550 5.1.1 "<\u2026>: unknown"`},
+		{Reply{Code: 550, Enhanced: "5.1.1", Text: "<u1@x.test>: unknown"}, `550 5.1.1 "<…>: unknown"`},
 		{Reply{Text: "250 2.0.0 Ok: que"}, `"250 2.0.0 Ok: que"`},
 		{newReply(550, smtpwire.EnhancedCode{}, []byte(cut)), "550 \"" + strings.Repeat("x", 200) + "\""},
 		{newReply(550, smtpwire.EnhancedCode{}, []byte(strings.Repeat("a@b.test ", 55)+"secretname@x.test")), ""},

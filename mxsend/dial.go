@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -69,6 +70,14 @@ func (c *Client) dial(ctx context.Context, a netip.AddrPort) (d dialled) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limits.Connect)
 	defer cancel()
 	d.address = net.JoinHostPort(a.Addr().String(), strconv.Itoa(int(a.Port())))
-	d.nc, d.err = c.cfg.Dial(ctx, "tcp", d.address)
+	nc, err := c.cfg.Dial(ctx, "tcp", d.address)
+	switch {
+	case err != nil:
+		d.err = err
+	case nc == nil:
+		d.err = errors.New("Config.Dial returned neither a connection nor an error")
+	default:
+		d.nc = guarded{nc}
+	}
 	return d
 }

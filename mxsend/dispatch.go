@@ -2,49 +2,54 @@ package mxsend
 
 import (
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 )
 
 // dispatch matches the heads of the lanes' queues to what is free, Transactional
 // first. Client.mu is held; it does no I/O. Whoever changes what could be placed
 // or where calls it.
 func (c *Client) dispatch(now time.Time) {
-	hungry := false
 	for _, l := range c.lanes {
-		if l.queue.n > 0 {
+		l.pool.wantNothing()
+	}
+	for _, l := range c.lanes {
+		if l.active() {
 			c.refresh(l.pool, now)
-			// While Transactional wants for a place, Bulk does not fill its own
-			// anew: its connections fall idle one by one, and Transactional, which
-			// never goes behind Bulk, borrows them.
-			if l.id != Bulk || !hungry || l.pool != c.lanes[0].pool {
-				hungry = c.place(l, now)
-			}
+		}
+		if l.queue.n > 0 && !l.pool.awaits(now) {
+			c.place(l, now)
 		}
 		c.noticeUsable(l, now)
 	}
 	c.setAlarm(now)
 }
 
-// place places as many entries of a lane as it can, and says whether there is one
-// that lacks nothing but a free place. Entries behind the head are looked at only
-// where something keeps the head, and not the lane, from being placed: a connection
-// that is being opened for it, or relays it may not try.
-func (c *Client) place(l *lane, now time.Time) (hungry bool) {
+// active says whether the relays of the lane should be known at any time.
+func (l *lane) active() bool { return l.queue.n > 0 || len(l.runs) > 0 || l.pool.connected() }
+
+// place places as many entries of a lane as it can. It stops at one that there is
+// no room for though it may go everywhere, since none behind it fares better.
+// Those that may not go everywhere (they had their turn at a relay, or need what
+// one does not offer) are passed over, and all that are like them.
+func (c *Client) place(l *lane, now time.Time) {
 	p := l.pool
 	if p.final() {
 		c.failQueue(l, &Error{Outcome: NotAttempted, Stage: StageLookup, Err: p.err})
-		return false
+		return
 	}
-	const patience = 16
-	covered, particular := l.dialing, 0
-	for e := l.queue.head; e != nil && particular < patience; {
-		following := e.next
-		if l.limiter != nil && l.limiter.TokensAt(now) < 1 {
-			return hungry
+	covered := l.dialing
+	var without []*entry // of each kind that there is no room for, one
+	for e := l.queue.head; e != nil; {
+		this := e
+		e = e.next
+		if kind := this.kindAmong(without); kind >= 0 && this.size >= without[kind].size {
+			continue
 		}
-		w := e.want(now, covered <= 0)
+		if l.limiter != nil && l.limiter.TokensAt(now) < 1 {
+			return
+		}
+		w := this.want(now, covered <= 0)
 		choice := pick(p.candidates, &w)
 		if choice.open >= 0 {
 			c.openConn(p.relays[choice.open], l, now)
@@ -55,27 +60,39 @@ func (c *Client) place(l *lane, now time.Time) (hungry bool) {
 			if l.limiter != nil {
 				l.limiter.AllowN(now, 1)
 			}
-			l.queue.remove(e)
-			p.relays[choice.use].assign(e, choice.how, now)
+			l.queue.remove(this)
+			p.relays[choice.use].assign(this, choice.how, now)
 		case choice.lacking:
-			l.queue.remove(e)
-			e.settleRest(&Error{Outcome: Rejected, Stage: StageHello, Err: ErrLacksExtension})
-			c.finish(e)
+			l.queue.remove(this)
+			c.rejectLacking(this, lackingCause(p.candidates, &w))
+			c.requeue(this, now)
+		case choice.exhausted && this.forgive():
+			e = this // nobody else takes it, so once more who had it wait
 		case choice.exhausted:
-			l.queue.remove(e)
-			c.pause(e, now)
+			l.queue.remove(this)
+			c.pause(this)
 		case covered > 0:
 			covered--
-			e.tried = true // a connection is being opened for it
-			hungry = true
-		case len(e.avoid) > 0 || e.need != 0:
-			particular++
+			this.tried = true // a connection is being opened for it
+			if this.awaits.IsZero() {
+				this.awaits = now
+			}
+		case !choice.barred:
+			return
 		default:
-			return true
+			if kind := this.kindAmong(without); kind >= 0 {
+				without[kind] = this // smaller, and that did not help
+			} else {
+				without = append(without, this)
+			}
 		}
-		e = following
 	}
-	return hungry
+}
+
+// kindAmong returns which of others may go to the same relays as e, but for their
+// size; −1: none.
+func (e *entry) kindAmong(others []*entry) int {
+	return slices.IndexFunc(others, func(o *entry) bool { return e.need() == o.need() && slices.Equal(e.avoid, o.avoid) })
 }
 
 // assign puts an entry into a free place of the relay.
@@ -85,6 +102,7 @@ func (r *relay) assign(e *entry, how placement, now time.Time) {
 		k.lastOctet = now
 	}
 	e.stopTimer()
+	e.awaits = time.Time{}
 	var c *conn
 	if how == placeIdle {
 		c = r.idleConn()
@@ -107,116 +125,42 @@ func (c *Client) requeue(e *entry, now time.Time) {
 	case e.pending == 0:
 		c.finish(e)
 	case c.ctx.Err() != nil:
-		e.giveUp(true, ErrClosed)
+		c.giveUp(e, true, ErrClosed, now)
 		c.finish(e)
 	case e.cancelled != nil:
-		e.giveUp(true, e.cancelled)
+		c.giveUp(e, true, e.cancelled, now)
 		c.finish(e)
 	case e.ready():
 		c.lane(e.lane).queue.pushFront(e)
 	default:
-		c.pause(e, now)
+		c.pause(e)
 	}
 }
 
-// pause has an entry wait for its next round, or gives it up where there is
-// none.
-func (c *Client) pause(e *entry, now time.Time) {
-	l := c.lane(e.lane)
-	wait := c.nextRound(e)
-	if wait == backoff.Stop && e.run != nil && l.pool.ailing() {
-		e.rounds = nil // an outage burns no mailing: its rounds begin anew
-		wait = c.nextRound(e)
-	}
-	if wait == backoff.Stop {
-		e.giveUp(true, nil)
-		c.finish(e)
-		return
-	}
-	l.waiting.pushBack(e)
-	c.startTimer(e, wait)
+// pause has an entry wait for its next round, and be given up where there is none.
+func (c *Client) pause(e *entry) {
+	c.lane(e.lane).waiting.pushBack(e)
+	c.askRound(e)
 }
 
 // startRound starts the clock of an entry of Send that finds no usable relay: it
 // stays in the queue, but not for ever.
-func (c *Client) startRound(e *entry, now time.Time) {
+func (c *Client) startRound(e *entry) {
 	if e.timer != nil {
 		return
 	}
-	l := c.lane(e.lane)
-	wait := c.nextRound(e)
-	if wait == backoff.Stop {
-		if p := l.pool; !p.known && p.looking && p.failed == 0 {
-			return // the first lookup of all brings it back here
-		}
-		l.queue.remove(e)
-		c.failStuck(l, e)
-		return
-	}
-	c.startTimer(e, wait)
+	c.askRound(e)
 }
 
 // failStuck ends an entry whose rounds ended while no relay was usable.
 func (c *Client) failStuck(l *lane, e *entry) {
-	p := l.pool
+	p, now := l.pool, time.Now()
 	cause := fmt.Errorf("%w is usable", ErrNoRelay)
-	tried := p.failures > e.poolFails
-	switch {
-	case tried && p.lastErr != nil:
-		for i := range e.rcpts {
-			if to := &e.rcpts[i]; to.last == nil {
-				to.last = p.lastErr
-			}
-		}
-	case p.lastErr != nil:
-		cause = fmt.Errorf("%w is usable: %w", ErrNoRelay, p.lastErr)
-	case p.err != nil:
-		cause = fmt.Errorf("%w is known: %w", ErrNoRelay, p.err)
+	if !p.known || len(p.failing(now)) == 0 {
+		cause = p.trouble()
 	}
-	e.giveUp(tried, cause)
+	c.giveUp(e, false, cause, now)
 	c.finish(e)
-}
-
-// nextRound returns the wait before an entry's next round; backoff.Stop: none.
-func (c *Client) nextRound(e *entry) (wait time.Duration) {
-	defer func() {
-		if p := recover(); p != nil { // Config.Retry's: there are no more rounds then
-			c.log(levelWarn, "Config.Retry panicked", "panic", fmt.Sprintf("%T", p))
-			wait = backoff.Stop
-		}
-	}()
-	if e.rounds == nil {
-		e.rounds = c.cfg.Retry()
-		e.rounds.Reset()
-	}
-	return e.rounds.NextBackOff()
-}
-
-func (c *Client) startTimer(e *entry, wait time.Duration) {
-	e.stopTimer() // one that was set while no relay was usable
-	r := &round{entry: e}
-	e.timer = r
-	r.timer = time.AfterFunc(wait, func() {
-		c.mu.Lock()
-		defer c.unlock()
-		if e := r.entry; e != nil && e.list != nil {
-			c.roundBegins(e, time.Now())
-		}
-	})
-}
-
-// A round is the clock of an entry. It lets go of the entry when it is stopped,
-// since by the time it rings the entry's memory may be another message's.
-type round struct {
-	entry *entry
-	timer *time.Timer
-}
-
-func (e *entry) stopTimer() {
-	if e.timer != nil {
-		e.timer.timer.Stop()
-		e.timer.entry, e.timer = nil, nil
-	}
 }
 
 // roundBegins: an entry that was aside goes back to its queue with every relay
@@ -227,14 +171,11 @@ func (c *Client) roundBegins(e *entry, now time.Time) {
 	l := c.lane(e.lane)
 	if e.list == &l.waiting {
 		l.waiting.remove(e)
-		e.avoid = e.avoid[:0]
-		for i := range e.rcpts {
-			e.rcpts[i].paused = false
-		}
+		e.beginRound()
 		l.queue.pushBack(e)
 	}
 	if l.stuck && e.run == nil {
-		c.startRound(e, now)
+		c.startRound(e)
 	}
 	c.dispatch(now)
 }
@@ -249,6 +190,7 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 			r.wakePuller()
 		}
 	}
+	c.noticeHeld(l, now)
 	if !stuck || l.queue.n == 0 {
 		return
 	}
@@ -260,14 +202,14 @@ func (c *Client) noticeUsable(l *lane, now time.Time) {
 	for e := l.queue.tail; e != nil && (e.run != nil || e.timer == nil); {
 		previous := e.prev
 		if e.run == nil {
-			c.startRound(e, now)
+			c.startRound(e)
 		}
 		e = previous
 	}
 	for e := l.queue.head; e != nil && (e.run != nil || e.timer == nil); {
 		following := e.next
 		if e.run == nil {
-			c.startRound(e, now)
+			c.startRound(e)
 		}
 		e = following
 	}
@@ -295,10 +237,20 @@ func (c *Client) failMisfit(l *lane, err *Error) {
 	}
 }
 
-// failWith gives an entry that is on no list the outcome of err.
+// hopeless makes an error that waiting does not mend of its cause: SendAll pulls
+// nothing more then. Client.mu is held.
+func (e *entry) hopeless(cause error) error {
+	if e.run == nil {
+		return cause
+	}
+	return e.run.stop(e, cause)
+}
+
+// failWith gives an entry that is on no list the outcome of err, which waiting does
+// not mend.
 func (c *Client) failWith(l *lane, e *entry, err *Error) {
 	own := *err
-	own.Outcome = NotAttempted
+	own.Outcome, own.Err = NotAttempted, e.hopeless(err.Err)
 	if e.tried || l.pool.failures > e.poolFails {
 		own.Outcome = Deferred
 	}
@@ -311,7 +263,7 @@ func (c *Client) failWith(l *lane, e *entry, err *Error) {
 func (c *Client) abandon(e *entry, cause error) {
 	if e.list != nil {
 		e.list.remove(e)
-		e.giveUp(c.lane(e.lane).pool.failures > e.poolFails, cause)
+		c.giveUp(e, false, cause, time.Now())
 		c.finish(e)
 		return
 	}
@@ -323,6 +275,9 @@ func (c *Client) abandon(e *entry, cause error) {
 
 // setAlarm arranges for the next dispatch that nothing else would bring.
 func (c *Client) setAlarm(now time.Time) {
+	if c.ctx.Err() != nil {
+		return
+	}
 	var at time.Time
 	sooner := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
@@ -330,19 +285,28 @@ func (c *Client) setAlarm(now time.Time) {
 		}
 	}
 	for _, l := range c.lanes {
-		if l.queue.n == 0 && len(l.runs) == 0 {
+		if !l.active() {
 			continue
 		}
 		p := l.pool
-		sooner(p.wakeAt(now))
-		if (!p.known || p.failed > 0) && !p.looking {
+		switch {
+		case !p.looking:
 			sooner(p.expires)
+		case p.awaits(now) && !p.tooOld(now):
+			sooner(p.asked.Add(lookupWait))
+		}
+		if l.queue.n == 0 && len(l.runs) == 0 {
+			continue
+		}
+		sooner(p.wakeAt(now))
+		if l.stuck && !l.held {
+			sooner(l.stuckSince.Add(heldAfter))
 		}
 		if l.queue.n == 0 {
 			continue
 		}
 		for _, r := range p.relays {
-			if k := r.candidate(); k.inFlight >= stallEntries || k.dialing > 0 {
+			if k := r.candidate(); k.inFlight > 0 || k.dialing > 0 {
 				sooner(now.Add(slowDial)) // look again: stalls end, and begin, without an event
 			}
 		}

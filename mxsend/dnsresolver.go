@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"sync"
 
 	"github.com/mxsend/go-mxsend/internal/mxdns"
 )
@@ -14,14 +16,43 @@ import (
 // system's; where it finds none it falls back to net.Resolver. While they fail,
 // the last good answer is used and marked Stale. A malformed server is an error
 // of New. It is safe for concurrent use.
-func NewResolver(servers ...string) Resolver {
-	r, err := mxdns.New(mxdns.Config{Servers: servers})
-	return &dnsResolver{resolver: r, err: err}
+func NewResolver(servers ...string) Resolver { return NewResolverVia(nil, servers...) }
+
+// NewResolverVia is NewResolver with a function that connects to the name servers:
+// in a test the Dial of a mxtest.Cluster, elsewhere one that chooses a source
+// address, say. It is called with "udp" and, where an answer was truncated, "tcp";
+// over "udp" it must return a net.PacketConn, as package net does. Nil: a net.Dialer.
+// Config.Check.NameServers are asked through it, too.
+func NewResolverVia(dial func(ctx context.Context, network, address string) (net.Conn, error), servers ...string) Resolver {
+	r, err := mxdns.New(mxdns.Config{Servers: servers, Dial: dial})
+	return &dnsResolver{resolver: r, dial: dial, err: err}
 }
 
 type dnsResolver struct {
 	resolver *mxdns.Resolver
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	err      error // of the configuration
+
+	mu    sync.Mutex // guards users
+	users int        // Clients
+}
+
+// use and leave count the Clients: when there is none any more, nothing of the
+// Resolver is left running either.
+func (d *dnsResolver) use() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.users++
+}
+
+func (d *dnsResolver) leave() {
+	d.mu.Lock()
+	d.users--
+	last := d.users == 0
+	d.mu.Unlock()
+	if last {
+		d.resolver.Interrupt()
+	}
 }
 
 func (d *dnsResolver) LookupRelays(ctx context.Context, domain string) (Relays, error) {
@@ -32,7 +63,7 @@ func (d *dnsResolver) LookupRelays(ctx context.Context, domain string) (Relays, 
 	if err != nil {
 		return Relays{}, explainLookup(domain, err)
 	}
-	relays := Relays{Expires: found.Expires, Stale: found.Stale, Warnings: found.Warnings}
+	relays := Relays{Expires: found.Expires, Stale: found.Stale, Cause: found.Cause, Warnings: found.Warnings}
 	for _, h := range found.Hosts {
 		relays.Hosts = append(relays.Hosts, Host{Name: h.Name, Preference: int(h.Preference), Addresses: h.Addrs})
 	}

@@ -3,9 +3,8 @@ package mxsend
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
-
-	"github.com/cenkalti/backoff/v4"
 
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
@@ -23,7 +22,7 @@ type entry struct {
 	content    []byte // with CRLF line ends; Message.Content itself where that has them
 	size       int64  // of header and content
 	dots       bool   // a line of them begins with a dot
-	need       need
+	ownNeed    need   // of the message, whoever its recipients are
 
 	// Where it is.
 	list       *entryList // queue or waiting
@@ -31,7 +30,7 @@ type entry struct {
 	conn       *conn  // that has it in a slot
 	cancelled  error  // why, where it was
 	timer      *round // of its round; nil: none is set
-	rounds     backoff.BackOff
+	rounds     *schedule
 
 	// What became of it so far.
 	receipt   Receipt
@@ -39,8 +38,13 @@ type entry struct {
 	tried     bool   // a connection was tried for it
 	poolFails uint64 // of its pool when it was queued
 	avoid     []int  // ids of the relays that had their turn in this round
+	shunned   int    // so many of them, the first, had it in the last one
 	localErr  *Error // why it was refused before any relay
 	free      int    // requeued at no cost so often
+	// complained: a relay answered the final dot as if it meant the grouping of
+	// commands; the next one that does means the message.
+	complained bool
+	awaits     time.Time // since when a connection is being opened for it; zero: none is
 
 	run  *run          // of SendAll; nil for Send
 	done chan struct{} // of Send: receives one when every recipient has its outcome
@@ -54,6 +58,7 @@ type rcpt struct {
 	mailbox  smtpwire.Mailbox
 	settled  bool
 	paused   bool   // until the next round
+	pausedBy int    // id of the relay for whose sake
 	refusals int    // by relays that may have meant this client
 	resent   bool   // after doubt: whatever comes now, the first copy may be there
 	last     *Error // why it is still pending
@@ -63,6 +68,33 @@ type rcpt struct {
 type oneResult struct {
 	recipients [1]RecipientResult
 	attempts   [1]Attempt
+}
+
+// pauseFor has the recipient wait for its next round, which had better not begin at
+// that relay.
+func (to *rcpt) pauseFor(r *relay) { to.paused, to.pausedBy = true, r.candidate().id }
+
+// beginRound opens every relay to the entry again, but for those that had it wait:
+// they come last.
+func (e *entry) beginRound() {
+	e.avoid = e.avoid[:0]
+	for i := range e.rcpts {
+		to := &e.rcpts[i]
+		if to.paused && !to.settled && !slices.Contains(e.avoid, to.pausedBy) {
+			e.avoid = append(e.avoid, to.pausedBy)
+		}
+		to.paused = false
+	}
+	e.shunned = len(e.avoid)
+}
+
+// forgive opens the relays that the round began without, and says whether there are
+// any.
+func (e *entry) forgive() bool {
+	some := e.shunned > 0
+	e.avoid = slices.Delete(e.avoid, 0, e.shunned)
+	e.shunned = 0
+	return some
 }
 
 const maxAttempts = 16
@@ -95,9 +127,9 @@ func (e *entry) addRecipients(addresses []string) {
 // refuse gives every pending recipient its outcome before any relay: Rejected, or
 // NotAttempted where only signing failed, and not for the message's sake.
 func (e *entry) refuse(err error) *entry {
-	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: err}
+	failure := &Error{Outcome: Rejected, Stage: StageLocal, Err: fmt.Errorf("%w: %w", ErrInvalidMessage, err)}
 	if s, ok := err.(*signError); ok && !s.Permanent() {
-		failure.Outcome = NotAttempted
+		failure.Outcome, failure.Err = NotAttempted, err
 	}
 	for i := range e.rcpts {
 		e.settle(i, failure, "")
@@ -151,10 +183,13 @@ func (e *entry) attempted(a Attempt) {
 	}
 }
 
+// ready says whether the recipient may be tried now.
+func (to *rcpt) ready() bool { return !to.settled && !to.paused }
+
 // ready says whether any recipient may be tried now.
 func (e *entry) ready() bool {
 	for i := range e.rcpts {
-		if !e.rcpts[i].settled && !e.rcpts[i].paused {
+		if e.rcpts[i].ready() {
 			return true
 		}
 	}
@@ -162,32 +197,5 @@ func (e *entry) ready() bool {
 }
 
 func (e *entry) want(now time.Time, mayOpen bool) want {
-	return want{lane: e.lane, need: e.need, size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
-}
-
-// joinCauses joins two causes on one line; either may be nil.
-func joinCauses(a, b error) error {
-	switch {
-	case a == nil:
-		return b
-	case b == nil:
-		return a
-	}
-	return fmt.Errorf("%w; %w", a, b)
-}
-
-// giveUp gives every pending recipient the outcome of one that was not accepted
-// in all its time: Deferred if a connection was tried, NotAttempted if not.
-func (e *entry) giveUp(tried bool, cause error) {
-	for i := range e.rcpts {
-		err := &Error{Outcome: NotAttempted, Stage: StageLookup, Err: cause}
-		if e.tried || tried {
-			err.Outcome, err.Stage = Deferred, StageConnect
-		}
-		if last := e.rcpts[i].last; last != nil {
-			err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
-			err.Err = joinCauses(last.Err, cause)
-		}
-		e.settle(i, err, err.Relay)
-	}
+	return want{lane: e.lane, need: e.need(), size: e.size, avoid: e.avoid, mayOpen: mayOpen, now: now}
 }

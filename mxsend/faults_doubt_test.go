@@ -1,6 +1,8 @@
 package mxsend
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -75,6 +77,12 @@ var faultsDoubt = slices.Concat(
 			s.wantErr(err, smtpwire.ErrProtocol)
 		}},
 	},
+	refusedThenLost("552, bare", "552 too many recipients", Accepted),
+	refusedThenLost("452 too many", "452 4.5.3 too many recipients", Accepted),
+	refusedThenLost("554 5.7.1", "554 5.7.1 <u1.2@example.test>: Relay access denied", Accepted),
+	refusedThenLost("504 HELO", "504 5.5.2 <mailer-7c9f>: Helo command rejected: need fully-qualified hostname", Accepted),
+	refusedThenLost("450", "450 4.2.0 Greylisted", Accepted),
+	refusedThenLost("550 5.1.1", "550 5.1.1 unknown", Rejected),
 	noReply("code changes", "250-a\r\n354 b\r\n"),
 	noReply("two digits", "25 ok\r\n"),
 	noReply("four digits", "2500 ok\r\n"),
@@ -123,6 +131,57 @@ var faultsDoubt = slices.Concat(
 		}},
 	},
 )
+
+// refusedThenLost: a relay takes two recipients and refuses the third, and then the
+// connection is lost, behind the final dot or before it, or the sender loses patience.
+func refusedThenLost(name, reply string, third Outcome) (faults []fault) {
+	lose := func(at, how string) func(*Config, []*testRelay) {
+		return func(_ *Config, rs []*testRelay) {
+			lost := false // one connection at a time
+			a := answer("RCPT TO:<u1.2", reply, at, how)
+			for _, r := range rs {
+				r.answer = func(n int, line string) string {
+					if lost {
+						return usual
+					}
+					lost = line == at
+					return a(n, line)
+				}
+			}
+		}
+	}
+	want := func(first Outcome) func(*testSetup) {
+		return func(s *testSetup) {
+			r, err := s.send(testMessageTo(1, 3))
+			s.want(r, first, first, third)
+			if third == Rejected {
+				s.wantErr(err, ErrRejected)
+			}
+		}
+	}
+	for relays := 1; relays <= 2; relays++ {
+		of := fmt.Sprintf("C31/%s, of %d", name, relays)
+		faults = append(faults,
+			fault{name: of, relays: relays, change: lose(".", hangUp), run: want(InDoubt)},
+			fault{name: of + ", RST", relays: relays, change: lose(".", abort), run: want(InDoubt)},
+			fault{name: of + ", before the dot", relays: relays, change: lose("DATA", "421 4.3.2 closing"), run: func(s *testSetup) {
+				r, _ := s.send(testMessageTo(1, 3))
+				s.want(r, Accepted, Accepted, third)
+			}},
+			fault{name: of + ", cancelled", relays: relays, change: lose(".", silent), run: func(s *testSetup) {
+				ctx, cancel := context.WithTimeout(s.ctx(), time.Second)
+				defer cancel()
+				r, err := s.sendWithin(ctx, testMessageTo(1, 3))
+				late := Deferred
+				if third == Rejected {
+					late = Rejected
+				}
+				s.want(r, InDoubt, InDoubt, late)
+				s.wantErr(err, context.DeadlineExceeded)
+			}})
+	}
+	return faults
+}
 
 // noReply is a reply that is none, before the dot and after it.
 func noReply(name, reply string) []fault {

@@ -1,8 +1,10 @@
 package mxsend
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,7 +21,27 @@ var faultsEnvelope = slices.Concat(
 		s.wantTook(start, 15*time.Second, 40*time.Second)
 	}),
 	inBothModes("C1/all", 1, first("MAIL", hangUp), wantOne(Deferred, StageMail)),
-	inBothModes("C2/5yz", 2, first("MAIL", "550 5.1.8 sender unknown"), wantTwo(Rejected, 1)),
+	inBothModes("C2/5yz", 2, first("MAIL", "552 5.3.4 message too big"), wantTwo(Rejected, 1)),
+	inBothModes("C2/5yz about the sender", 2, first("MAIL", "550 5.1.8 sender unknown"), wantTwo(Accepted, 2)),
+	inBothModes("C2/5yz about one return path", 2, answers("MAIL FROM:<b+7@", "501 5.1.7 Bad sender address syntax"), func(s *testSetup) {
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 200 * time.Millisecond)
+				r, err := s.send(testMessage(i))
+				if i != 7 {
+					s.want(r, Accepted)
+					return
+				}
+				s.want(r, Rejected) // the relays take other mail, so it is this address
+				s.wantErr(err, ErrRejected, ErrRelayRefused)
+				if !strings.Contains(fmt.Sprint(err), "Message.ReturnPath") {
+					s.t.Errorf("%v", err)
+				}
+			})
+		}
+		all.Wait()
+	}),
 	inBothModes("C2/4yz", 2, answers("MAIL", "451 4.3.0 later"), wantTwo(Deferred, 2)),
 	inBothModes("C2/4yz on one", 2, first("MAIL", "451 4.3.0 later"), wantTwo(Accepted, 0)),
 	inBothModes("C2/421", 2, first("MAIL", "421 4.3.2 closing"), wantTwo(Accepted, 0)),
@@ -85,13 +107,14 @@ var faultsEnvelope = slices.Concat(
 				s.t.Errorf("the relay took %v, %d connections", s.relays[0].accepted, s.relays[0].opened())
 			}
 		}},
-		{name: "C4/MAIL", change: answers("MAIL", "550 5.1.8 no", "DATA", "354 go ahead"), run: func(s *testSetup) {
+		{name: "C4/MAIL", change: answers("MAIL", "552 5.3.4 no", "DATA", "354 go ahead"), run: func(s *testSetup) {
 			r, _ := s.send(testMessageTo(1, 3))
 			s.want(r, Rejected, Rejected, Rejected)
 		}},
 	},
 	inBothModes("C5/4yz", 2, answers("DATA", "451 4.3.0 later"), wantTwo(Deferred, 2)),
-	inBothModes("C5/5yz", 2, answers("DATA", "550 5.7.1 no"), wantTwo(Rejected, 1)),
+	inBothModes("C5/5yz", 2, answers("DATA", "550 5.6.0 no"), wantTwo(Rejected, 1)),
+	inBothModes("C5/5yz, before the content was seen", 2, first("DATA", "554 5.7.1 <DATA>: Data command rejected: Access denied"), wantTwo(Accepted, 2)),
 	inBothModes("C5/250", 1, answers("DATA", "250 2.0.0 Ok"), func(s *testSetup) {
 		wantOne(Deferred, StageData)(s)
 		if s.relays[0].dots != 0 {

@@ -76,7 +76,7 @@ func (s *testSetup) reason(i int) string {
 	s.Client.mu.Lock()
 	defer s.Client.mu.Unlock()
 	for _, p := range s.pools {
-		return p.relays[i].ejectedFor
+		return p.relays[i].ejectedFor.Error()
 	}
 	return ""
 }

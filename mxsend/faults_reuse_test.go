@@ -21,8 +21,8 @@ var faultsReuse = []fault{
 	{name: "C15/421 pending", run: func(s *testSetup) {
 		for i := range 10 {
 			r := s.wantAccepted(i)
-			if len(r.Attempts) != 1 {
-				s.t.Errorf("message %d: attempts %+v", i, r.Attempts)
+			if n := len(r.Attempts); n > 2 || n == 2 && r.Attempts[0].Reply.Code != 421 {
+				s.t.Errorf("message %d: attempts %+v", i, r.Attempts) // the 421, where it came after MAIL was sent, and the new one
 			}
 			s.relays[0].sayAll("421 4.4.2 timeout\r\n")
 			time.Sleep(time.Duration(i%3) * time.Millisecond)

@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
@@ -55,10 +56,93 @@ var faultsSlow = []fault{
 		}
 		s.wantTook(start, 10*time.Minute, 11*time.Minute)
 	}},
+	frozen("C21/frozen, idle connections", 6, 0),
+	frozen("C21/frozen, in use", 6, 6),
+	frozen("C21/frozen, one connection", 1, 1),
+	{name: "C21/slow, not frozen", relays: 2, change: func(cfg *Config, rs []*testRelay) {
+		// One message is never answered; everything else is.
+		rs[0].answer = answer("MAIL FROM:<b+7@", silent)
+	}, run: func(s *testSetup) {
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				time.Sleep(time.Duration(i) * 300 * time.Millisecond)
+				s.wantAccepted(i)
+			})
+		}
+		all.Wait()
+		if n := s.Stats().Relays[0].Ejections; n != 0 {
+			s.t.Errorf("put out %d times for one message's sake", n)
+		}
+	}},
 	{name: "C21/stalled", relays: 2, change: first(".", silent), run: func(s *testSetup) {
 		got := s.sendAll(s.ctx(), messages(1000))
 		if got[Accepted]+got[InDoubt] != 1000 || got[InDoubt] > 30 {
 			s.t.Errorf("a silent relay was given %d", got[InDoubt])
 		}
 	}},
+}
+
+// frozen has one relay of two stop, as a process does by SIGSTOP, with so many
+// connections to it and so many messages under way: its host takes connections, and
+// nothing else comes of it. It goes on after an hour.
+func frozen(name string, connections, inFlight int) fault {
+	var stopped atomic.Bool
+	var goOn chan struct{}
+	return fault{name: name, relays: 2, change: func(_ *Config, rs []*testRelay) {
+		goOn = make(chan struct{})
+		rs[0].delay, rs[1].delay = 10*time.Millisecond, 10*time.Millisecond
+		rs[0].before = func(int, string) {
+			if stopped.Load() {
+				<-goOn
+			}
+		}
+	}, run: func(s *testSetup) {
+		var all sync.WaitGroup
+		var slow atomic.Int32
+		send := func(from, n int) {
+			for i := range n {
+				all.Go(func() {
+					start := time.Now()
+					s.wantAccepted(from + i)
+					took := time.Since(start)
+					if took > 17*time.Second {
+						s.t.Errorf("a message took %v", took)
+					}
+					if took > 2*time.Second {
+						slow.Add(1)
+					}
+				})
+			}
+		}
+		send(0, 2*connections)
+		all.Wait()
+		send(100, 2*inFlight)
+		time.Sleep(500 * time.Microsecond) // MAIL is on the way
+		stopped.Store(true)
+		for i := range 600 { // ten minutes
+			time.Sleep(time.Second)
+			send(1000+i, 1)
+		}
+		all.Wait()
+		if n := slow.Load(); n > int32(max(inFlight, 1))+stallEntries {
+			s.t.Errorf("%d messages took long", n)
+		}
+		if st := s.Stats().Relays[0]; st.Ejections == 0 {
+			s.t.Errorf("the frozen relay is in: %+v", st)
+		}
+		time.Sleep(50 * time.Minute)
+		stopped.Store(false)
+		close(goOn)
+		time.Sleep(6 * time.Minute) // the longest time out, and more
+		before := s.accepted(0)
+		for i := range 100 {
+			send(5000+i, 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		all.Wait()
+		if got := s.accepted(0) - before; got < 40 {
+			s.t.Errorf("the relay that goes on took %d of 100", got)
+		}
+	}}
 }

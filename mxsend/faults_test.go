@@ -21,13 +21,13 @@ type fault struct {
 func TestFaults(t *testing.T) {
 	for _, section := range [][]fault{
 		faultsA, faultsB, faultsEnvelope, faultsMidContent, faultsDoubt, faultsReuse, faultsLacking, faultsCancel,
-		faultsOutage, faultsSlow, faultsRefused, faultsOutOfStep, faultsMachine, faultsStopped, faultsClock, faultsSecrets, faultsF,
+		faultsOutage, faultsSlow, faultsRefused, faultsSender, faultsSick, faultsOutOfStep, faultsMachine, faultsStopped, faultsClock, faultsSecrets, faultsF,
 	} {
 		for _, f := range section {
 			t.Run(f.name, func(t *testing.T) { inBubble(t, max(1, f.relays), f.change, f.run) })
 		}
 	}
-	for _, f := range slices.Concat(faultsProcess, faultsLiveClock) {
+	for _, f := range slices.Concat(faultsProcess, faultsLiveClock, faultsCalled) {
 		t.Run(f.name, f.run)
 	}
 }

@@ -285,9 +285,29 @@ var faultsB = []fault{
 		}
 	}},
 	{name: "B11", run: func(s *testSetup) {
-		for _, name := range []string{"a\r\nMAIL FROM:<>", "a b", "m\u00fcller.test", "a\x00", "a\tb", "<a>", strings.Repeat("a", 300)} {
-			if _, err := New(Config{Domain: "relays.test", LocalName: name}); err == nil {
-				s.t.Errorf("%q is taken", name)
+		for _, name := range []string{
+			"a\r\nMAIL FROM:<>", "a b", "m\u00fcller.test", "a\x00", "a\tb", "<a>", strings.Repeat("a", 300), strings.Repeat("a", 64) + ".test",
+			"[", "]", "[]", "[a]", "[192.0.2.9", "192.0.2.9]", "[192.0.2.9]x", "[192.0.2.256]", "[::1]", "[IPv6:]", "[IPv6:192.0.2.9]", "[IPv6:fe80::1%eth0]", "[x400:a]",
+			"192.0.2.9", "::1", "fe80::1%eth0", "app:25", "app.test:25", "app.test.", ".app.test", "app..test", "-app.test", "app-.test", "app_1.test", "app/1", "app\"", "a@b.test",
+		} {
+			_, err := New(Config{Domain: "relays.test", LocalName: name})
+			if err == nil || !strings.Contains(err.Error(), "Config.LocalName") {
+				s.t.Errorf("%q: %v", name, err)
+			}
+		}
+		for _, name := range []string{"app.test", "APP-1.example.com", "mailer-7c9f", "1.2.test", "[192.0.2.9]", "[IPv6:2001:db8::9]", "[ipv6:::1]", "[IPv6:::ffff:192.0.2.9]"} {
+			c, err := New(Config{Domain: "relays.test", LocalName: name})
+			if err != nil {
+				s.t.Errorf("%q: %v", name, err)
+				continue
+			}
+			_ = c.Close()
+		}
+	}},
+	{name: "B11/literals are shown", run: func(s *testSetup) {
+		for name, want := range map[string]string{"::1": "[IPv6:::1]", "192.0.2.9": "[192.0.2.9]", "[2001:db8::9]": "[IPv6:2001:db8::9]", "m\u00fcller.test": "xn--", "app:25": "port"} {
+			if _, err := New(Config{Domain: "relays.test", LocalName: name}); err == nil || !strings.Contains(err.Error(), want) {
+				s.t.Errorf("%q: %v", name, err)
 			}
 		}
 	}},

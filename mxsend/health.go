@@ -6,17 +6,18 @@ import "time"
 // the time and a random number and return what follows from them.
 //
 // Only failures that blame the relay are brought here: of connecting, greeting,
-// EHLO, TLS; 421; time-outs; 4yz of class X.3 or X.4 outside RCPT; and replies
-// that refuse this client whatever the recipient.
+// EHLO, TLS; 421; time-outs; 4yz of class X.3, or X.4 outside RCPT; replies that
+// refuse this client whatever the recipient; and that 4yz comes without end.
 type health struct {
-	failures int           // in a row
-	refusals int           // of this client, in a row, without an acceptance between
-	outs     int           // ejections since it was last well, for the doubling
-	out      bool          // ejected, and not yet back in full
-	pauses   int           // while it was the last usable relay, since it was last well
-	until    time.Time     // the end of the last ejection or pause
-	window   [2]healthTick // the running and the last five seconds
-	accepted bool          // it has ever accepted anything
+	failures  int           // in a row
+	refusals  int           // of this client, in a row, without an acceptance between
+	deferrals int           // 4yz that blame nobody, in a row, without an acceptance between
+	outs      int           // ejections since it was last well, for the doubling
+	out       bool          // ejected, and not yet back in full
+	pauses    int           // while it was the last usable relay, since it was last well
+	until     time.Time     // the end of the last ejection or pause
+	window    [2]healthTick // the running and the last five seconds
+	accepted  time.Time     // when it last accepted a recipient; zero: never
 }
 
 type healthTick struct {
@@ -66,16 +67,30 @@ func (h *health) fail(now time.Time, connecting, last bool, random float64) sent
 	return sentence{}
 }
 
+// silent notes, before the failure that it is learnt by, that the relay says nothing
+// on any connection: that is as good as a failure of each of them.
+func (h *health) silent() { h.failures = max(h.failures, ejectInARow-1) }
+
 // refuse counts a reply that refuses this client. A relay that does so without
 // end is put out even if it is the last: mail that waits is better than mail
-// that is refused.
-func (h *health) refuse(now time.Time, random float64) sentence {
+// that is refused. keep says that it is left in all the same.
+func (h *health) refuse(now time.Time, keep bool, random float64) sentence {
 	h.refusals++
-	if h.refusals < ejectRefusals {
+	if h.refusals < ejectRefusals || keep {
 		return sentence{}
 	}
 	return h.eject(now, random)
 }
+
+// deferred counts a transaction that ended with 4yz for everybody, and says whether
+// there were so many in a row that it is the relay.
+func (h *health) deferred() bool {
+	h.deferrals++
+	return h.deferrals >= ejectRefusals
+}
+
+// takes notes that the relay accepts recipients of this client.
+func (h *health) takes(now time.Time) { h.refusals, h.accepted = 0, now }
 
 // eject puts the relay out. All connections to a relay that is switched off fail
 // at once, and are one event: what fails while it is out does not count.
@@ -97,14 +112,18 @@ func (h *health) succeed(now time.Time) (restored bool) {
 	if restored {
 		h.window = [2]healthTick{{start: now}}
 	}
-	h.failures, h.refusals, h.out, h.accepted = 0, 0, false, true
+	h.takes(now)
+	h.failures, h.deferrals, h.out = 0, 0, false
 	h.outs, h.pauses, h.until = 0, 0, time.Time{}
 	return restored
 }
 
 // believable says whether a refusal by this relay may be believed to concern the
-// message and not this client: it has accepted others, and lately.
-func (h *health) believable() bool { return h.accepted && h.refusals <= 2 }
+// mail: it lately accepted other mail, and refuses little.
+func (h *health) believable(now time.Time) bool {
+	const lately = time.Minute
+	return h.refusals <= 2 && !h.accepted.IsZero() && now.Sub(h.accepted) < lately
+}
 
 // well says whether the relay takes mail as far as is known.
 func (h *health) well() bool { return !h.out && h.failures < ejectInARow && h.refusals <= 2 }

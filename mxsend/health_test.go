@@ -76,18 +76,18 @@ func TestHealthRefuse(t *testing.T) {
 	var h health
 	h.succeed(pickNow)
 	for i := 1; i <= 25; i++ {
-		s := h.refuse(pickNow, 0.5)
+		s := h.refuse(pickNow, false, 0.5)
 		if s.eject != (i == 20) { // the others were begun before it was put out
 			t.Fatalf("refusal %d: %+v", i, s)
 		}
-		if believable := h.believable(); believable != (i <= 2) {
+		if believable := h.believable(pickNow); believable != (i <= 2) {
 			t.Fatalf("refusal %d: believable %v", i, believable)
 		}
 	}
-	if !h.succeed(pickNow) || !h.believable() || !h.well() {
+	if !h.succeed(pickNow) || !h.believable(pickNow) || !h.well() {
 		t.Errorf("not taken back: %+v", h)
 	}
-	if (&health{}).believable() {
+	if (&health{}).believable(pickNow) {
 		t.Error("a relay that never accepted anything is believed")
 	}
 }

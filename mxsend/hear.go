@@ -10,10 +10,8 @@ import (
 // hear takes in a reply, or the connection's end, and every other reply that
 // came with it; then it goes on with what follows from them. offered is how many
 // octets the connection was offered when the reply was read. It returns false
-// after the connection's end.
+// after the connection's end. conn.mu is held.
 func (c *conn) hear(r smtpwire.Reply, offered int64, err error) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	now, used := time.Now(), c.used
 	for err == nil {
 		if c.ending != errLeft {
@@ -51,7 +49,7 @@ func (c *conn) expects(now time.Time) bool {
 // handle takes in one reply: it belongs to the oldest command without one.
 func (c *conn) handle(r smtpwire.Reply, offered int64, now time.Time) error {
 	t := c.tx
-	early := t.busy && t.granted && !t.over && (!t.dotSent || offered < t.dotEnd)
+	early := t.busy && t.granted && !t.over && !c.mayHaveEnd(t, offered)
 	if t.awaits() == 0 && !early {
 		t = c.txNext
 	}
@@ -70,6 +68,13 @@ func (c *conn) handle(r smtpwire.Reply, offered int64, now time.Time) error {
 		return c.concluded(t, now)
 	}
 	return nil
+}
+
+// mayHaveEnd says whether the relay may have had the final dot when its reply was
+// read: the connection was offered all of it by then, and took all of it. It may
+// have been offered the last octets, and have failed before it took them.
+func (c *conn) mayHaveEnd(t *transaction, offered int64) bool {
+	return t.dotSent && offered >= t.dotEnd && c.out.handed.octets >= t.dotEnd
 }
 
 // handleEarly: the relay answers before it can have the final dot. A refusal counts,
@@ -117,7 +122,10 @@ func (c *conn) outOfStep(t *transaction) bool {
 			}
 		}
 	}
-	return outOfStep(t.refusal) && (t.stage != StageFinalDot || c.txNext.sent > 0)
+	if t.stage == StageFinalDot && (c.txNext.sent == 0 || t.entry == nil || t.entry.complained) {
+		return false // of the message: nothing came with it, or it was said without that, too
+	}
+	return outOfStep(t.refusal)
 }
 
 // A closingError is a 421: the relay closes the connection.

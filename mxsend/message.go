@@ -56,6 +56,14 @@ type Message struct {
 	RequireTLS bool
 }
 
+// lane is where the message queues, where its default is that.
+func (m *Message) lane(byDefault Lane) Lane {
+	if m == nil || m.Lane == LaneDefault {
+		return byDefault
+	}
+	return m.Lane
+}
+
 // DSN are the parameters of RFC 3461. They are left out towards relays that do
 // not offer DSN.
 type DSN struct {

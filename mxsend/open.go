@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,13 +22,16 @@ func (c *conn) open(ctx context.Context) (failure *Error) {
 		if failure != nil {
 			failure.Outcome, failure.Relay = Deferred, c.relay.name
 			if c.raw != nil {
+				c.takeRefusal(failure.Reply)
 				_ = c.raw.Close()
 			}
 		}
 	}()
+	c.reach(StageConnect)
 	if failure := c.connect(ctx); failure != nil {
 		return failure
 	}
+	c.reach(StageTLS)
 	// Who gives up does not wait for the relay.
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	defer stop()
@@ -53,12 +57,26 @@ func (c *conn) open(ctx context.Context) (failure *Error) {
 		return failure
 	}
 	_ = c.raw.SetDeadline(time.Time{})
-	c.out.init(c.nc, c.beforeChunk)
+	c.out.init(c.nc, c.beforeChunk, c.cancelled.Load)
 	return nil
+}
+
+// reach notes what opening the connection has come to, for those who wait for it
+// no longer.
+func (c *conn) reach(s Stage) { c.stage.Store(uint32(s)) }
+
+// takeRefusal says QUIT to a relay that refused the session, which RFC 5321 §3.1
+// has it wait for. Nobody waits for its answer.
+func (c *conn) takeRefusal(r Reply) {
+	if r.Code >= 400 && r.Code != 421 {
+		_ = c.raw.SetDeadline(time.Now().Add(lastWords))
+		_, _ = c.nc.Write([]byte("QUIT\r\n"))
+	}
 }
 
 // ask sends a command, if there is one, and reads its reply, both within a time.
 func (c *conn) ask(stage Stage, command string, within time.Duration) (smtpwire.Reply, *Error) {
+	c.reach(stage)
 	_ = c.raw.SetDeadline(time.Now().Add(within))
 	if command != "" {
 		if _, err := c.nc.Write([]byte(command)); err != nil {
@@ -87,6 +105,9 @@ func refusal(stage Stage, r smtpwire.Reply) *Error {
 func (c *conn) greet() *Error {
 	r, failure := c.ask(StageGreeting, "", c.client.cfg.Limits.Greeting)
 	switch {
+	case failure != nil && r.Code >= 400:
+		// "220-" first and then a refusal, as postscreen has it: RFC 5321 does not
+		// know that, but it says more than that it breaks the protocol.
 	case failure != nil:
 		if errors.Is(failure.Err, smtpwire.ErrProtocol) {
 			failure.Err = fmt.Errorf("what answers there speaks no SMTP; check the relay's address and Config.Port: %w", failure.Err)
@@ -110,7 +131,7 @@ func (c *conn) hello() *Error {
 	if failure != nil {
 		return failure
 	}
-	if r.Positive() {
+	if r.Code == 250 {
 		c.extensions = smtpwire.ParseExtensions(r.Text)
 		return nil
 	}
@@ -120,11 +141,28 @@ func (c *conn) hello() *Error {
 		if r, failure = c.ask(StageHello, "HELO "+cfg.LocalName+"\r\n", cfg.Limits.Reply); failure != nil {
 			return failure
 		}
-		if r.Positive() {
+		if r.Code == 250 {
 			return nil
 		}
 	}
-	return refusal(StageHello, r)
+	failure = refusal(StageHello, r)
+	switch {
+	case r.Positive(): // RFC 5321 §4.1.1.1: 250, and no other
+		failure.Err = errUnexpected(StageHello, r)
+	case r.Permanent() && r.Code != 500 && r.Code != 502:
+		failure.Err = helloCause(codeOf(r), failure.Reply.Text)
+	}
+	return failure
+}
+
+// helloCause is what would mend a refusal of EHLO: what does not say whom it is about
+// is about its argument.
+func helloCause(r replyCode, text string) error {
+	p := about(StageHello, r, text)
+	if p == aboutUnknown {
+		p = aboutHello
+	}
+	return remedies[p]
 }
 
 // startTLS secures the connection (RFC 3207) or fails: in clear it goes on only
@@ -162,7 +200,12 @@ func (c *conn) startTLS(ctx context.Context) *Error {
 	return c.hello()
 }
 
-func (c *conn) handshake(ctx context.Context) *Error {
+func (c *conn) handshake(ctx context.Context) (failure *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = &Error{Stage: StageTLS, Err: fmt.Errorf("a function of Config.TLSConfig panicked: %T", p)}
+		}
+	}()
 	config, err := c.tlsConfig()
 	if err != nil {
 		return &Error{Stage: StageTLS, Err: err}
@@ -178,7 +221,7 @@ func (c *conn) handshake(ctx context.Context) *Error {
 		}
 		return &Error{Stage: StageTLS, Err: err}
 	}
-	c.nc, c.secured = secured, true
+	c.nc, c.tls, c.secured = guarded{secured}, secured, true
 	return nil
 }
 
@@ -216,8 +259,22 @@ func distrust(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrTLSVerify, err)
+	return &distrustError{err}
 }
+
+// A distrustError is an ErrTLSVerify that says what mends it.
+type distrustError struct{ err error }
+
+func (e *distrustError) Error() string {
+	var invalid x509.CertificateInvalidError
+	if errors.As(e.err, &invalid) && invalid.Reason == x509.Expired {
+		return "the relay's certificate has expired, or is not valid yet; renew it on the relay (Config.TLSConfig needs no change), or set this machine's clock: " + e.err.Error()
+	}
+	return ErrTLSVerify.Error() + ": " + e.err.Error()
+}
+
+func (e *distrustError) Is(target error) bool { return target == ErrTLSVerify }
+func (e *distrustError) Unwrap() error        { return e.err }
 
 // mayBear says whether a relay found in unsigned DNS may bear that name. The
 // names of StaticRelays without a domain are the caller's own.
@@ -261,7 +318,7 @@ func (c *conn) authenticate() (failure *Error) {
 		return failed(fmt.Errorf("Config.Auth: %w", err))
 	}
 	if !c.extensions.OffersAuth(strings.ToUpper(mechanism)) {
-		return failed(fmt.Errorf("the relay does not offer AUTH %s", mechanism))
+		return failed(fmt.Errorf("the relay does not offer AUTH %s, the mechanism of Config.Auth; it offers %s", mechanism, c.offeredAuth()))
 	}
 	command := "AUTH " + mechanism
 	if response != nil {
@@ -292,8 +349,18 @@ func (c *conn) authenticate() (failure *Error) {
 		}
 		if err != nil {
 			_, _ = c.ask(StageAuth, "*\r\n", cfg.Limits.Reply)
-			return failed(errors.New("the SASL exchange of Config.Auth failed"))
+			return failed(fmt.Errorf("the SASL exchange of Config.Auth failed: %w", err))
 		}
 		command = base64.StdEncoding.EncodeToString(response)
 	}
+}
+
+// offeredAuth is what the relay offers instead.
+func (c *conn) offeredAuth() string {
+	if len(c.extensions.Auth) == 0 {
+		return "none"
+	}
+	const most = 200
+	offered := strings.Join(c.extensions.Auth, " ")
+	return strconv.Quote(offered[:min(len(offered), most)])
 }

@@ -31,12 +31,18 @@ type candidate struct {
 	lacks   need  // what its EHLO is known not to offer
 	maxSize int64 // its SIZE; zero: no limit known
 
-	credit int  // of the smooth weighted round-robin
-	inRace bool // it had room in the pick under way
+	credit int // of the smooth weighted round-robin
+	// In the pick under way: it had room, or had none though it is not silent.
+	inRace, noRoom bool
+	// wanted: a transactional entry waits for a free place here. Bulk fills none of
+	// its own anew meanwhile: its connections fall idle one by one, and Transactional,
+	// which never goes behind Bulk, borrows them.
+	wanted bool
 }
 
 // A relay with that many entries outstanding and silent for that long gets
-// nothing new.
+// nothing new. One that has no room for a new one and is silent for that long is
+// not waited for by entries that had their turn elsewhere.
 const (
 	stallEntries = 3
 	stallSilence = 5 * time.Second
@@ -80,17 +86,21 @@ type choice struct {
 	// exhausted: no relay is left that this entry may try, now or when a slot
 	// gets free. lacking: because none that is usable offers what it needs.
 	exhausted, lacking bool
+	// barred: there is no room for this entry, but it may not go everywhere, so
+	// there may be room for another.
+	barred bool
 }
 
 // pick chooses the relay for an entry: the lowest tier with a usable relay, in
 // it the one with the least in flight for its weight, ties by smooth weighted
-// round-robin. It changes nothing but the credits of that round-robin.
+// round-robin. It changes nothing but the credits of that round-robin and, where
+// there is no room for a transactional entry, which relays are wanted.
 func pick(cs []candidate, w *want) choice {
-	lacking, usable := true, false
+	lacking, usable, barred := true, false, false
 	r := newRace(math.MaxInt, w.now.Add(-stallSilence))
 	for i := range cs {
 		c := &cs[i]
-		c.inRace = false
+		c.inRace, c.noRoom = false, false
 		offers := c.offers(w)
 		// A relay that is out for a while and not known to lack anything is worth
 		// waiting for.
@@ -99,17 +109,21 @@ func pick(cs []candidate, w *want) choice {
 			continue
 		}
 		usable = true
+		barred = barred || !offers
 		if offers && c.preference <= r.tier {
 			r.enter(cs, i, w)
 		}
 	}
 	switch {
 	case r.tier == math.MaxInt:
-		return choice{use: -1, open: -1, exhausted: usable, lacking: usable && lacking}
-	case r.untried == 0:
+		// Who had its turn already waits for its next round, and not for the first
+		// relay to be usable again, which would only send it there.
+		return choice{use: -1, open: -1, exhausted: usable || len(w.avoid) > 0, lacking: usable && lacking}
+	case r.untried == 0 && (r.had > 0 || r.silent == 0):
 		return choice{use: -1, open: -1, exhausted: true}
 	case r.best < 0:
-		return choice{use: -1, open: -1}
+		r.want(cs, w)
+		return choice{use: -1, open: -1, barred: barred || r.had > 0}
 	}
 	best, how, open := r.best, r.how, -1
 	if how == placeSlot && r.idle >= 0 && w.mayOpen && cs[best].mayGrow() {
@@ -120,6 +134,7 @@ func pick(cs []candidate, w *want) choice {
 	if how == placeOpen {
 		open = best
 		if r.idle < 0 {
+			r.want(cs, w)
 			return choice{use: -1, open: open}
 		}
 		// Nobody waits for a new connection while an old one stands idle: the
@@ -133,7 +148,9 @@ func pick(cs []candidate, w *want) choice {
 // A race is the comparison of the relays of one tier.
 type race struct {
 	tier    int
-	untried int // relays that the entry may still try, with or without room
+	had     int // relays that the entry had its turn at
+	silent  int // others that have no room and say nothing
+	untried int // others that the entry may still try, with or without room
 	total   int // weight of those with room
 	best    int // index of the one to be chosen; −1: none yet
 	idle    int // of those with an idle connection
@@ -152,11 +169,17 @@ func (r *race) enter(cs []candidate, i int, w *want) {
 		*r = newRace(c.preference, r.silence)
 	}
 	if slices.Contains(w.avoid, c.id) {
+		r.had++
+		return
+	}
+	p, silent := c.placement(w), c.inFlight > 0 && c.lastOctet.Before(r.silence)
+	if silent && (p == placeNone || c.inFlight >= stallEntries) {
+		r.silent++
 		return
 	}
 	r.untried++
-	p := c.placement(w, r.silence)
 	if p == placeNone {
+		c.noRoom = true
 		return
 	}
 	c.inRace = true
@@ -168,6 +191,17 @@ func (r *race) enter(cs []candidate, i int, w *want) {
 		}
 	} else if p == placeIdle && (r.idle < 0 || c.before(&cs[r.idle])) {
 		r.idle = i
+	}
+}
+
+// want notes, for an entry that is not placed, where a free place would help it.
+// Behind the probe of a relay that comes back one would not.
+func (r *race) want(cs []candidate, w *want) {
+	for i := range cs {
+		c := &cs[i]
+		if w.lane == Transactional && (c.noRoom || c.inRace) && c.preference == r.tier && c.ramp == 0 {
+			c.wanted = true
+		}
 	}
 }
 
@@ -200,10 +234,7 @@ func (c *candidate) offers(w *want) bool {
 
 // placement says how the relay would take the entry now. Transactional prefers
 // a new connection to the slot behind another message; Bulk the other way round.
-func (c *candidate) placement(w *want, silence time.Time) placement {
-	if c.inFlight >= stallEntries && c.lastOctet.Before(silence) {
-		return placeNone
-	}
+func (c *candidate) placement(w *want) placement {
 	if c.ramp > 0 && c.inFlight+c.dialing >= c.ramp {
 		return placeNone
 	}
@@ -211,6 +242,8 @@ func (c *candidate) placement(w *want, silence time.Time) placement {
 	if w.lane == Bulk {
 		room := c.bulkConns < c.bulkLimit
 		switch {
+		case c.wanted:
+			return placeNone
 		case c.idle > 0 && room && c.busy < c.limit:
 			return placeIdle
 		case c.slots > c.fastSlots && c.bulkConns <= c.bulkLimit || c.slots > 0 && room:

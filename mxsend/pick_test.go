@@ -68,11 +68,68 @@ func TestPick(t *testing.T) {
 		{"too few outstanding to tell", []candidate{with(func(c *candidate) { c.inFlight = 2; c.lastOctet = pickNow.Add(-time.Minute) })}, bulk, choice{use: 0, how: placeIdle, open: -1}},
 		{"probe", []candidate{with(func(c *candidate) { c.ramp = 1 })}, bulk, choice{use: 0, how: placeIdle, open: -1}},
 		{"probe under way", []candidate{with(func(c *candidate) { c.ramp, c.inFlight = 1, 1 })}, bulk, choice{use: -1, open: -1}},
+		{"full", []candidate{busy(10)}, transactional, choice{use: -1, open: -1}},
+		{"full, and the other had its turn", []candidate{busy(10), other}, want{lane: Transactional, avoid: []int{2}, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, barred: true}},
+		{"full, and the other lacks", []candidate{busy(10), with(func(c *candidate) { c.id, c.lacks = 2, needEightBitMIME })},
+			want{lane: Transactional, need: needEightBitMIME, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, barred: true}},
+		{"full, and it is too large for the other", []candidate{busy(10), with(func(c *candidate) { c.id, c.maxSize = 2, 100 })},
+			want{lane: Transactional, size: 101, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, barred: true}},
+		{"stalled, and the other had its turn", []candidate{with(func(c *candidate) { c.inFlight = 3; c.lastOctet = pickNow.Add(-6 * time.Second) }), other},
+			want{lane: Bulk, avoid: []int{2}, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, exhausted: true}},
+		{"a silent probe, and the other had its turn", []candidate{with(func(c *candidate) { c.ramp, c.inFlight = 1, 1; c.lastOctet = pickNow.Add(-6 * time.Second) }), other},
+			want{lane: Bulk, avoid: []int{2}, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, exhausted: true}},
+		{"stalled, and the other lacks", []candidate{with(func(c *candidate) { c.inFlight = 3; c.lastOctet = pickNow.Add(-6 * time.Second) }), with(func(c *candidate) { c.id, c.lacks = 2, needEightBitMIME })},
+			want{lane: Bulk, need: needEightBitMIME, mayOpen: true, now: pickNow}, choice{use: -1, open: -1, barred: true}},
+		{"Transactional waits here", []candidate{with(func(c *candidate) { c.wanted = true })}, bulk, choice{use: -1, open: -1}},
+		{"Transactional waits elsewhere", []candidate{with(func(c *candidate) { c.wanted = true }), other}, bulk, choice{use: 1, how: placeIdle, open: -1}},
+		{"Transactional takes what it waits for", []candidate{with(func(c *candidate) { c.wanted = true })}, transactional, choice{use: 0, how: placeIdle, open: -1}},
 		{"no connections allowed", []candidate{with(func(c *candidate) { c.limit = 0 })}, bulk, choice{use: -1, open: -1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := pick(tt.cs, &tt.w); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// Where a transactional entry finds no room, Bulk is to leave it some: at relays
+// that it may go to and that are not silent, and at no other.
+func TestPickWants(t *testing.T) {
+	full := func(id int, change func(*candidate)) candidate {
+		c := ready(id, 1)
+		c.idle, c.busy, c.bulkConns, c.inFlight, c.slots = 0, 10, 10, 10, 10
+		if change != nil {
+			change(&c)
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		name string
+		cs   []candidate
+		w    want
+		want []bool
+	}{
+		{"both full", []candidate{full(1, nil), full(2, nil)}, want{lane: Transactional, mayOpen: true}, []bool{true, true}},
+		{"8-bit", []candidate{full(1, nil), full(2, nil)}, want{lane: Transactional, mayOpen: true, need: needEightBitMIME}, []bool{true, true}},
+		{"8-bit, and one lacks it", []candidate{full(1, func(c *candidate) { c.lacks = needEightBitMIME }), full(2, nil)}, want{lane: Transactional, mayOpen: true, need: needEightBitMIME}, []bool{false, true}},
+		{"failed over", []candidate{full(1, nil), full(2, nil)}, want{lane: Transactional, mayOpen: true, avoid: []int{1}}, []bool{false, true}},
+		{"too large for one", []candidate{full(1, func(c *candidate) { c.maxSize = 100 }), full(2, nil)}, want{lane: Transactional, mayOpen: true, size: 101}, []bool{false, true}},
+		{"Bulk", []candidate{full(1, nil), full(2, nil)}, want{lane: Bulk, mayOpen: true}, []bool{false, false}},
+		{"placed", []candidate{full(1, nil), ready(2, 1)}, want{lane: Transactional, mayOpen: true}, []bool{false, false}},
+		{"being connected to", []candidate{full(1, nil), full(2, func(c *candidate) { c.conns = 9 })}, want{lane: Transactional, mayOpen: true}, []bool{true, true}},
+		{"silent", []candidate{full(1, nil), full(2, func(c *candidate) { c.lastOctet = pickNow.Add(-6 * time.Second) })}, want{lane: Transactional, mayOpen: true}, []bool{true, false}},
+		{"probe under way", []candidate{full(1, func(c *candidate) { c.ramp, c.inFlight = 1, 1 })}, want{lane: Transactional, mayOpen: true}, []bool{false}},
+		{"out", []candidate{full(1, nil), full(2, func(c *candidate) { c.notBefore = pickNow.Add(time.Second) })}, want{lane: Transactional, mayOpen: true}, []bool{true, false}},
+		{"a higher tier", []candidate{full(1, func(c *candidate) { c.preference = 20 }), full(2, func(c *candidate) { c.preference = 10 })}, want{lane: Transactional, mayOpen: true}, []bool{false, true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.w.now = pickNow
+			pick(tt.cs, &tt.w)
+			for i := range tt.cs {
+				if got := tt.cs[i].wanted; got != tt.want[i] {
+					t.Errorf("relay %d: wanted %v, want %v", i, got, tt.want[i])
+				}
 			}
 		})
 	}

@@ -1,32 +1,57 @@
 package mxsend
 
 import (
-	"errors"
-	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 )
 
+// A poolKey is what two lanes must have in common to share their relays.
+type poolKey struct {
+	domain string
+	port   int // of relays whose Host names none
+}
+
 // A pool is the relays of one mail domain, as DNS last named them. Client.mu
 // guards it.
 type pool struct {
-	domain     string
+	poolKey
 	relays     []*relay
 	candidates []candidate // by the same index
 
-	known    bool // a lookup has succeeded
+	known    bool // a lookup has succeeded, and its answer may still be used
 	reached  bool // a connection to one of them has been usable
 	stale    bool
-	looking  bool
+	warned   []string  // what the log was told by the last answer
+	looking  bool      // a lookup is under way
+	asked    time.Time // when it was begun
+	late     bool      // it was begun for a message that came after the answer had expired
 	expires  time.Time // when to look up again; zero: never
+	fresh    time.Time // until when the last answer that was not stale held; zero: for ever
 	failed   int       // lookups in a row
 	err      error     // of the last lookup
+	noRelay  bool      // it wraps ErrNoRelay
 	failures uint64    // connections that could not be used
 	lastErr  *Error    // why the last of them could not
 }
 
-// final says whether the domain has no relays and will not have any.
-func (p *pool) final() bool { return !p.known && errors.Is(p.err, ErrNoRelay) }
+// wantNothing forgets what transactional entries wait for, before it is looked at
+// anew.
+func (p *pool) wantNothing() {
+	for i := range p.candidates {
+		p.candidates[i].wanted = false
+	}
+}
+
+// connected says whether a connection to any of them is open, or being opened.
+func (p *pool) connected() bool {
+	for i := range p.candidates {
+		if p.candidates[i].conns > 0 {
+			return true
+		}
+	}
+	return false
+}
 
 // usable says whether any relay may get something now.
 func (p *pool) usable(now time.Time) bool {
@@ -59,6 +84,30 @@ func (p *pool) othersUsable(r *relay, now time.Time) bool {
 	return false
 }
 
+// othersBelievable says whether a relay other than r takes what it gets.
+func (p *pool) othersBelievable(r *relay, now time.Time) bool {
+	for i, other := range p.relays {
+		if h := &other.health; i != r.at && p.candidates[i].usable(now) && h.well() && h.believable(now) && h.deferrals == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// rest is how long a connection of r takes nothing new after a refusal: several
+// times as long as another relay takes to accept a message, so that who is fast
+// because it refuses does not draw the load of those that accept. Zero where no other
+// could take it, or none is known to accept.
+func (p *pool) rest(r *relay, now time.Time) (wait time.Duration) {
+	const times, most = 4, time.Second
+	for i, other := range p.relays {
+		if i != r.at && p.candidates[i].usable(now) && !other.health.out {
+			wait = max(wait, times*other.latency)
+		}
+	}
+	return min(wait, most)
+}
+
 // misfit returns an error if no relay of the pool can work until somebody
 // changes something.
 func (p *pool) misfit() *Error {
@@ -88,24 +137,44 @@ func (p *pool) wakeAt(now time.Time) time.Time {
 	return at
 }
 
+// relayKey is what tells relays of a domain from each other.
+type relayKey struct {
+	name string
+	port int
+}
+
+// key of a host: its name or, where it has none, its first address. ok is false
+// if it has neither.
+func (h *Host) key(defaultPort int) (k relayKey, ok bool) {
+	k = relayKey{canonicalHost(h.Name), h.Port}
+	if k.name == "" && len(h.Addresses) > 0 {
+		k.name = h.Addresses[0].String()
+	}
+	if k.port == 0 {
+		k.port = defaultPort
+	}
+	return k, k.name != ""
+}
+
 // update takes over the answer of a lookup: new relays take their share, those
-// that are gone finish what they have and get nothing new.
+// that are gone finish what they have and get nothing new. A relay whose addresses
+// could not be looked up this time keeps those it has.
 func (c *Client) update(p *pool, found Relays) {
-	named := make(map[string]*relay, len(p.relays))
+	named := make(map[relayKey]*relay, len(p.relays))
 	for _, r := range p.relays {
-		named[r.name] = r
+		named[relayKey{r.name, r.port}] = r
 		r.gone = true
 	}
 	for _, h := range found.Hosts {
-		if c.cfg.MaxPreference > 0 && h.Preference > c.cfg.MaxPreference || len(h.Addresses) == 0 {
+		key, ok := h.key(p.port)
+		r := named[key]
+		if !ok || c.cfg.MaxPreference > 0 && h.Preference > c.cfg.MaxPreference || r == nil && len(h.Addresses) == 0 {
 			continue
 		}
-		name := canonicalHost(h.Name)
-		r := named[name]
 		if r == nil {
 			c.relayIDs++
-			r = &relay{pool: p, at: len(p.relays), name: name}
-			named[name] = r
+			r = &relay{pool: p, at: len(p.relays), name: key.name, port: key.port, gone: true}
+			named[key] = r
 			p.relays = append(p.relays, r)
 			k := candidate{id: c.relayIDs}
 			if c.cfg.Auth != nil {
@@ -113,15 +182,30 @@ func (c *Client) update(p *pool, found Relays) {
 			}
 			p.candidates = append(p.candidates, k)
 		}
-		r.gone = false
-		r.addresses, r.port = slices.Clone(h.Addresses), h.Port
-		if r.port == 0 {
-			r.port = c.cfg.Port
+		k := r.candidate()
+		if r.gone { // else it is named twice, and has the addresses of both
+			r.gone, k.preference = false, h.Preference
+			if len(h.Addresses) > 0 {
+				r.addresses = nil
+			}
 		}
-		r.candidate().preference = h.Preference
+		r.addresses = withAll(r.addresses, h.Addresses)
+		k.preference = min(k.preference, h.Preference)
 	}
 	c.applyWeights(p)
 	c.forgetGone(p)
+}
+
+// withAll returns addresses and those of more that are not among them, in memory
+// of its own.
+func withAll(addresses, more []netip.Addr) []netip.Addr {
+	all := slices.Clone(addresses)
+	for _, a := range more {
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // applyWeights sets each relay's weight, and its connection limit in
@@ -180,7 +264,7 @@ func (c *Client) forgetGone(p *pool) {
 			continue
 		}
 		// Whoever still holds the relay finds its books in a pool of its own.
-		r.pool = &pool{domain: p.domain, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
+		r.pool = &pool{poolKey: p.poolKey, relays: []*relay{r}, candidates: []candidate{p.candidates[i]}}
 		r.at = 0
 		p.relays = slices.Delete(p.relays, i, i+1)
 		p.candidates = slices.Delete(p.candidates, i, i+1)
@@ -188,63 +272,4 @@ func (c *Client) forgetGone(p *pool) {
 			p.relays[j].at = j
 		}
 	}
-}
-
-// refresh looks the domain up in the background, if it is time to. Client.mu is
-// held.
-func (c *Client) refresh(p *pool, now time.Time) {
-	due := !p.known || !p.expires.IsZero() && !now.Before(p.expires)
-	if p.looking || !due || c.closed || p.failed > 0 && now.Before(p.expires) {
-		return
-	}
-	p.looking = true
-	c.goroutines.Add(1)
-	go c.lookUp(p)
-}
-
-// expiry is when an answer that a Resolver says to expire at a time is looked up
-// again: by the monotonic clock, neither in a busy loop nor, since the Resolver's
-// clock may have been set, ever so late.
-func expiry(said, now time.Time) time.Time {
-	const soonest, latest = time.Second, time.Hour
-	if said.IsZero() {
-		return said
-	}
-	return now.Add(min(max(said.Sub(now), soonest), latest))
-}
-
-// resolve asks the Resolver; a panic in it is a lookup that failed.
-func (c *Client) resolve(domain string) (found Relays, err error) {
-	defer recovered("Config.Resolver", &err)
-	return c.cfg.Resolver.LookupRelays(c.ctx, domain)
-}
-
-func (c *Client) lookUp(p *pool) {
-	defer c.goroutines.Done()
-	found, err := c.resolve(p.domain)
-	if err == nil && len(found.Hosts) == 0 {
-		err = ErrNoRelay
-	}
-	c.mu.Lock()
-	defer c.unlock()
-	now := time.Now()
-	p.looking = false
-	if f := c.cfg.Observer.LookedUp; f != nil {
-		c.after(func() { f(p.domain, found, err) })
-	}
-	if err != nil {
-		p.err = err
-		wait := jitter(doubled(time.Second, p.failed, lastRelayMost), rand.Float64())
-		p.failed++
-		p.expires = now.Add(wait)
-		c.log(levelWarn, "lookup of relays failed", "domain", p.domain, "error", err, "known", p.known, "again_in", wait)
-	} else {
-		p.known, p.failed, p.err = true, 0, nil
-		p.expires, p.stale = expiry(found.Expires, now), found.Stale
-		c.update(p, found)
-		for _, w := range found.Warnings {
-			c.log(levelWarn, "relays of "+p.domain+": "+w)
-		}
-	}
-	c.dispatch(now)
 }

@@ -13,21 +13,27 @@ import (
 	"github.com/mxsend/go-mxsend/internal/smtpwire"
 )
 
+// newEntry makes an entry of a message that nothing is known of yet.
+func (c *Client) newEntry(m *Message, lane Lane) *entry {
+	e := c.entries.Get().(*entry)
+	e.msg, e.lane = m, m.lane(lane)
+	if m == nil {
+		e.msg = &Message{}
+		return e
+	}
+	e.addRecipients(m.Recipients)
+	e.receipt.Ref = m.Ref
+	return e
+}
+
 // prepare makes an entry of a message: everything that can be known about it
 // without a relay is checked here, and it is signed. Recipients that it cannot
 // be sent to have their outcome already.
 func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
-	e := c.entries.Get().(*entry)
-	e.msg, e.lane = m, lane
+	e := c.newEntry(m, lane)
 	if m == nil {
-		e.msg = &Message{}
 		return e.refuse(errors.New("message is nil"))
 	}
-	if m.Lane != LaneDefault {
-		e.lane = m.Lane
-	}
-	e.addRecipients(m.Recipients)
-	e.receipt.Ref = m.Ref
 	if m.Lane > Bulk {
 		return e.refuse(fmt.Errorf("lane %d is none of the lanes", m.Lane))
 	}
@@ -42,10 +48,10 @@ func (c *Client) prepare(ctx context.Context, m *Message, lane Lane) *entry {
 		return e.refuse(err)
 	}
 	if e.returnPath.Local() != "" && !isASCII(e.returnPath.Local()) {
-		e.need |= needSMTPUTF8
+		e.ownNeed |= needSMTPUTF8
 	}
 	if m.RequireTLS {
-		e.need |= needRequireTLS
+		e.ownNeed |= needRequireTLS
 	}
 	c.prepareRecipients(e)
 	return e
@@ -85,7 +91,7 @@ func (c *Client) prepareContent(ctx context.Context, e *entry) error {
 	e.size = int64(len(e.header) + len(e.content))
 	e.dots = info.Dots
 	if info.EightBit {
-		e.need |= needEightBitMIME
+		e.ownNeed |= needEightBitMIME
 	}
 	return nil
 }
@@ -120,16 +126,13 @@ func (c *Client) prepareRecipients(e *entry) {
 		mailbox, err := parseAddress(address)
 		switch {
 		case err != nil:
-			reject(i, fmt.Errorf("recipient %d: %w", i+1, err))
+			reject(i, fmt.Errorf("%w: recipient %d: %w", ErrInvalidMessage, i+1, err))
 		case len(e.msg.Recipients) > 1 && slices.Contains(e.msg.Recipients[:i], address):
-			reject(i, fmt.Errorf("recipient %d is named twice", i+1))
+			reject(i, fmt.Errorf("%w: recipient %d is named twice", ErrInvalidMessage, i+1))
 		case c.cfg.AllowRecipient != nil && !c.allowed(address):
-			reject(i, fmt.Errorf("recipient %d: Config.AllowRecipient refuses it", i+1))
+			reject(i, fmt.Errorf("recipient %d: %w", i+1, ErrNotAllowed))
 		default:
 			e.rcpts[i].mailbox = mailbox
-			if mailbox.NonASCII() {
-				e.need |= needSMTPUTF8
-			}
 		}
 	}
 }
@@ -137,7 +140,7 @@ func (c *Client) prepareRecipients(e *entry) {
 func (c *Client) allowed(address string) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.cfg.Logger.Error("Config.AllowRecipient panicked", "panic", fmt.Sprintf("%T", p))
+			c.protect(func() { c.cfg.Logger.Error("Config.AllowRecipient panicked", "panic", fmt.Sprintf("%T", p)) })
 			ok = false
 		}
 	}()

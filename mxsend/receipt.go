@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -14,8 +15,11 @@ const (
 	NotAttempted Outcome = iota
 	// Accepted: a relay gave a complete 2yz reply to the final dot.
 	Accepted
-	// Rejected: refused for good, by a relay (5yz) or, before any octet was
-	// sent, by the Client itself.
+	// Rejected: refused for good. By a relay, if Error.Reply says so; else by the
+	// Client itself, before anything of the message was sent: ErrInvalidMessage,
+	// ErrNotAllowed or ErrLacksExtension. A relay's refusal that is ErrRelayRefused is
+	// about the return path. What is left says that this recipient, or this message,
+	// is not wanted.
 	Rejected
 	// Deferred: tried, and provably not accepted. It may be submitted again.
 	Deferred
@@ -48,6 +52,11 @@ type Receipt struct {
 	Attempts   []Attempt         // what was tried, oldest first; at most 16 are kept
 }
 
+// clone returns a copy that shares nothing that can be changed.
+func (r *Receipt) clone() Receipt {
+	return Receipt{Ref: r.Ref, Recipients: slices.Clone(r.Recipients), Attempts: slices.Clone(r.Attempts)}
+}
+
 // A RecipientResult is the outcome for one recipient.
 type RecipientResult struct {
 	Address string // as in Message.Recipients
@@ -60,7 +69,10 @@ type RecipientResult struct {
 	DuplicatePossible bool
 }
 
-// An Attempt is one transaction that was begun for the message.
+// An Attempt is one transaction that was begun for the message, or one connection
+// that it waited for and that could not be used (Stage is TLS, AUTH or one before
+// then, Start when the message began to wait for it). A connection that was still
+// being opened when the message was given up counts, too.
 type Attempt struct {
 	Relay    string
 	TLS      bool  // over TLS; false: in clear

@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,60 @@ func TestNullReturnPath(t *testing.T) {
 		}
 		if got := s.relays[0].lines("MAIL")[0]; !strings.HasPrefix(got, "MAIL FROM:<> ") {
 			t.Errorf("%q", got)
+		}
+	})
+}
+
+// A caller can tell what a relay rejected from what never went out.
+func TestWhoRejected(t *testing.T) {
+	sentinels := []error{ErrInvalidMessage, ErrNotAllowed, ErrLacksExtension, ErrRelayRefused}
+	with := func(change func(*Message)) *Message {
+		m := testMessage(1)
+		change(m)
+		return m
+	}
+	for _, tt := range []struct {
+		name string
+		m    *Message
+		want error // nil: none of them
+	}{
+		{"nil", nil, ErrInvalidMessage},
+		{"no recipients", with(func(m *Message) { m.Recipients = nil }), ErrInvalidMessage},
+		{"a recipient that is no address", with(func(m *Message) { m.Recipients[0] = "a\r\n@example.test" }), ErrInvalidMessage},
+		{"named twice", with(func(m *Message) { m.Recipients = append(m.Recipients, m.Recipients[0]) }), ErrInvalidMessage},
+		{"no return path", with(func(m *Message) { m.ReturnPath = "" }), ErrInvalidMessage},
+		{"no content", with(func(m *Message) { m.Content = nil }), ErrInvalidMessage},
+		{"NUL", with(func(m *Message) { m.Content = []byte("From: a\r\n\r\n\x00") }), ErrInvalidMessage},
+		{"no From", with(func(m *Message) { m.Content = []byte("To: a\r\n\r\n") }), ErrInvalidMessage},
+		{"DSN", with(func(m *Message) { m.DSN.Notify = "MAYBE" }), ErrInvalidMessage},
+		{"lane", with(func(m *Message) { m.Lane = 7 }), ErrInvalidMessage},
+		{"not to be signed", with(func(m *Message) { m.Signer = failingSigner{permanentError{errors.New("no")}} }), ErrInvalidMessage},
+		{"not allowed", with(func(m *Message) { m.Recipients[0] = "real@customer.test" }), ErrNotAllowed},
+		{"needs what is lacking", with(func(m *Message) { m.RequireTLS = true }), ErrLacksExtension},
+		{"a relay's 550", with(func(m *Message) { m.Recipients[0] = "unknown@example.test" }), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, 1, func(cfg *Config, rs []*testRelay) {
+				cfg.AllowRecipient = func(a string) bool { return !strings.HasSuffix(a, "@customer.test") }
+				rs[0].answer = answer("RCPT TO:<unknown@", "550 5.1.1 unknown")
+			}, func(s *testSetup) {
+				s.skipStats, s.sloppy = true, true
+				_, err := s.Send(s.ctx(), tt.m)
+				s.wantErr(err, ErrRejected)
+				for _, sentinel := range sentinels {
+					if got := errors.Is(err, sentinel); got != (sentinel == tt.want) {
+						t.Errorf("%v: is %v: %v", err, sentinel, got)
+					}
+				}
+			})
+		})
+	}
+	inBubble(t, 1, nil, func(s *testSetup) {
+		m := with(func(m *Message) { m.Signer = failingSigner{errors.New("no")} })
+		r, err := s.send(m)
+		s.want(r, NotAttempted)
+		if errors.Is(err, ErrInvalidMessage) {
+			t.Errorf("a key that cannot be had makes the message invalid: %v", err)
 		}
 	})
 }

@@ -15,8 +15,10 @@ type relay struct {
 	addresses []netip.Addr
 	gone      bool // no longer in DNS: it finishes what it has
 
-	health      health
-	lockStep    bool          // it answered out of step once: one command at a time from then on
+	health health
+	// It answered out of step: one command at a time until then.
+	lockStepUntil time.Time
+
 	misfit      error         // why no connection to it can work until somebody changes something
 	learned     int           // connections it lets us have, as it said by a 421; zero: no limit learned
 	window      float64       // connections that Bulk may have, by its replies; zero: all
@@ -24,7 +26,9 @@ type relay struct {
 	extensions  []string      // of its last EHLO
 	conns       []*conn       // all of them
 	lastErr     *Error        // why it last failed
-	ejectedFor  string        // reason of the last ejection
+	ejectedFor  error         // reason of the last ejection
+	unreached   *Error        // why no connection opens, as the log was told
+	saidOut     bool          // the log was told that it is put out
 	outcomes    [5]uint64     // recipients by Outcome
 	latency     time.Duration // smoothed, MAIL to the reply to the final dot
 	calm        time.Duration // the same when it is not under strain
@@ -105,7 +109,11 @@ func (c *conn) tally() tally {
 		return tally{}
 	}
 	t := tally{open: true}
-	if c.cur == nil {
+	switch {
+	case c.cur == nil && c.resting != 0:
+		t.busy, t.inFlight, t.bulk = true, 1, c.resting == Bulk
+		return t
+	case c.cur == nil:
 		t.idle = !c.leaving
 		return t
 	}
@@ -113,8 +121,31 @@ func (c *conn) tally() tally {
 	if c.next != nil {
 		t.inFlight = 2
 		t.bulk = t.bulk || c.next.lane == Bulk
-	} else if c.slotFree && !c.leaving {
+	} else if c.slotFree && !c.leaving && c.resting == 0 {
 		t.slot, t.fastSlot = true, c.cur.lane == Transactional
 	}
 	return t
+}
+
+// rest keeps a connection whose message, of that lane, was refused from taking
+// another for a while. Client.mu is held.
+func (c *conn) rest(lane Lane, wait time.Duration) {
+	if wait == 0 || c.resting != 0 {
+		return
+	}
+	c.resting = lane
+	c.recount()
+	c.restTimer = time.AfterFunc(wait, func() {
+		c.client.mu.Lock()
+		defer c.client.unlock()
+		c.resting = 0
+		c.recount()
+		c.client.dispatch(time.Now())
+	})
+}
+
+func (c *conn) stopRest() {
+	if c.restTimer != nil {
+		c.restTimer.Stop()
+	}
 }

@@ -45,7 +45,7 @@ func (r Reply) String() string {
 		if len(b) > 0 {
 			b = append(b, ' ')
 		}
-		b = strconv.AppendQuoteToASCII(b, text[:min(len(text), most)])
+		b = strconv.AppendQuote(b, strings.ToValidUTF8(text[:min(len(text), most)], "�"))
 	}
 	return string(b)
 }

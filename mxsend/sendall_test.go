@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/memnet"
@@ -39,6 +40,7 @@ func TestSendAllBreak(t *testing.T) {
 		if !ended {
 			t.Error("the sequence was not left")
 		}
+		synctest.Wait() // whoever ended the others may still be telling of it
 		if got := int(finished.Load()); got != pulled {
 			t.Errorf("the Observer heard of %d of %d", got, pulled)
 		}

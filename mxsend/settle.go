@@ -1,7 +1,5 @@
 package mxsend
 
-import "github.com/mxsend/go-mxsend/internal/smtpwire"
-
 // A disposition is what follows for a recipient from a reply or a breakage.
 type disposition uint8
 
@@ -10,6 +8,7 @@ const (
 	again                         // at once, on whichever relay: it cost nothing
 	elsewhere                     // at once, on another relay
 	confirm                       // at once, on another relay, to learn whom the refusal meant
+	hold                          // at once, on another relay; it does not mean the mail, so it is never final
 	afterPause                    // in the next round
 )
 
@@ -22,42 +21,56 @@ const (
 	blameRefusal       // it refuses this client
 )
 
+// A verdict is what follows from a reply that is not positive.
+type verdict struct {
+	do    disposition
+	blame blame
+	cause error // what would mend it, where that is in the client's or the relay's configuration
+}
+
 // judge decides on a reply that is not positive, at MAIL, RCPT, DATA or the
 // final dot. The rules are DESIGN.md's; they are in one place so that they can be
 // read in one.
-func judge(stage Stage, r replyCode) (disposition, blame) {
-	class, subject := r.code/100, r.enhanced[1]
-	switch {
-	case r.code == 421:
-		return elsewhere, blameRelay
-	case r.code == 503 || outOfStep(r):
-		// "Bad sequence of commands" is about this connection and no mail.
-		return elsewhere, blameRelay
-	case class == 4 && stage == StageRecipient:
-		return afterPause, blameNobody
-	case class == 4:
-		if subject == 3 || subject == 4 || r.code == 452 && subject == 0 {
-			return elsewhere, blameRelay
-		}
-		return elsewhere, blameNobody
-	case stage == StageRecipient && r.code == 552 && (subject == 0 || r.enhanced == (smtpwire.EnhancedCode{5, 5, 3})):
-		// RFC 5321 §4.5.3.1.10: old relays say 552 where 452 is meant.
-		return afterPause, blameNobody
-	case refusesClient(stage, r):
-		return confirm, blameRefusal
+func judge(stage Stage, r replyCode, text string) verdict {
+	if r.code == 421 {
+		return verdict{do: elsewhere, blame: blameRelay}
 	}
-	return settled, blameNobody
+	p := about(stage, r, text)
+	if p != aboutAuth && outOfStep(r) && stage < StageContent {
+		p = aboutSequence
+	}
+	if r.code/100 == 4 {
+		return judgeTemporary(stage, p)
+	}
+	switch p {
+	case aboutSequence:
+		// "Bad sequence of commands" is about this connection and no mail.
+		return verdict{do: elsewhere, blame: blameRelay}
+	case aboutCount:
+		return verdict{do: afterPause}
+	case aboutRecipient, aboutMessage:
+		return verdict{}
+	case aboutHello, aboutClient, aboutAuth, aboutTLS, aboutSender, aboutRelay:
+		return verdict{hold, blameRefusal, remedies[p]}
+	}
+	if stage >= StageContent {
+		return verdict{} // it has seen the content, and that is what it means
+	}
+	return verdict{confirm, blameRefusal, remedies[p]}
 }
 
-// refusesClient says whether a 5yz may mean this client and not the mail:
-// 530–538 (RFC 4954), policy (X.7.x, RFC 3463) before the content was seen, and
-// a 554 at RCPT that does not say what it means.
-func refusesClient(stage Stage, r replyCode) bool {
-	if r.code/100 != 5 || stage != StageMail && stage != StageRecipient {
-		return false
+// judgeTemporary is judge of a 4yz reply.
+func judgeTemporary(stage Stage, p party) verdict {
+	switch p {
+	case aboutRelay:
+		return verdict{do: elsewhere, blame: blameRelay}
+	case aboutHello, aboutClient, aboutAuth, aboutTLS, aboutSender, aboutReturnPath:
+		return verdict{elsewhere, blameRefusal, remedies[p]}
 	}
-	return r.code >= 530 && r.code <= 538 || r.enhanced[1] == 7 ||
-		stage == StageRecipient && r.code == 554 && r.enhanced == (smtpwire.EnhancedCode{})
+	if stage == StageRecipient {
+		return verdict{do: afterPause}
+	}
+	return verdict{do: elsewhere}
 }
 
 // tooManyRecipients says whether a RCPT was refused only because the

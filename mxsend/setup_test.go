@@ -51,6 +51,9 @@ func bubble(t *testing.T, n int, change func(*Config, []*testRelay), f func(s *t
 	if change != nil {
 		change(&cfg, s.relays)
 	}
+	if cfg.Logger == nil {
+		cfg.Logger = discard
+	}
 	var listeners []net.Listener
 	for _, r := range s.relays {
 		l, err := s.net.Listen("tcp", r.ip+":25")

@@ -22,7 +22,8 @@ func (c *Client) Shutdown(ctx context.Context) error {
 
 // Close cuts at once, as Shutdown does when its context ends. It may be called
 // more than once, and always returns nil; it returns when nothing of the Client
-// is running any more.
+// is running any more, except a sequence of SendAll that is asked for its next
+// message, and a Resolver that does not return when its context ends.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closeDoor()
@@ -84,7 +85,9 @@ func (c *Client) cut() {
 	c.unlock()
 	c.goroutines.Wait()
 	<-c.drained
-	if r, ok := c.cfg.Resolver.(*dnsResolver); ok && c.ownResolver && r.err == nil {
-		_ = r.resolver.Close()
-	}
+	c.leaveResolver.Do(func() {
+		if r, ok := c.cfg.Resolver.(*dnsResolver); ok {
+			r.leave()
+		}
+	})
 }

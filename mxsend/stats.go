@@ -25,6 +25,7 @@ type LaneStats struct {
 type RelayStats struct {
 	Domain      string // mail domain that it was found by
 	Name        string
+	Port        int
 	Preference  int
 	Weight      int
 	Connections int                // open, or being opened
@@ -37,7 +38,7 @@ type RelayStats struct {
 	Reason      string                                  // why it last failed; empty where it is well
 	Latency     time.Duration                           // smoothed: MAIL to the reply to the final dot
 	Latencies   struct{ Transactional, Bulk Histogram } // the same, one by one, since New
-	LockStep    bool                                    // it is not sent commands in groups
+	LockStep    bool                                    // it is not sent commands in groups, having answered out of step
 	Extensions  []string                                // EHLO keywords of the last connection
 }
 
@@ -78,12 +79,17 @@ func outcomes(n [5]uint64) map[Outcome]uint64 {
 func (r *relay) stats(now time.Time) RelayStats {
 	k := r.candidate()
 	s := RelayStats{
-		Domain: r.pool.domain, Name: r.name, Preference: k.preference, Weight: k.weight,
+		Domain: r.pool.domain, Name: r.name, Port: r.port, Preference: k.preference, Weight: k.weight,
 		Connections: k.conns, Limit: k.limit, BulkLimit: k.bulkLimit, InFlight: k.inFlight,
 		Outcomes: outcomes(r.outcomes), Ejections: r.ejections, Latency: r.latency,
-		LockStep: r.lockStep, Extensions: r.extensions,
+		LockStep: now.Before(r.lockStepUntil), Extensions: r.extensions,
 	}
 	s.Latencies.Transactional, s.Latencies.Bulk = r.latencies[0], r.latencies[1]
+	for _, cn := range r.conns {
+		if cn.cur == nil && cn.counted.busy { // it rests
+			s.InFlight--
+		}
+	}
 	if now.Before(k.notBefore) {
 		s.OutUntil = k.notBefore
 	}
@@ -113,6 +119,7 @@ func (c *Client) SetWeights(weights map[string]int) error {
 	for _, p := range c.pools {
 		c.applyWeights(p)
 	}
+	c.noteWeights()
 	c.dispatch(time.Now())
 	return nil
 }

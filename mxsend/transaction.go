@@ -16,6 +16,7 @@ type transaction struct {
 	start time.Time
 	since time.Time // when the oldest outstanding reply became the oldest
 	rcpts []txRcpt
+	need  need // extensions that it asks for
 
 	reset   bool // RSET comes first: the transaction before ended half-way
 	sent    int  // commands written: RSET, MAIL, RCPT…, DATA
@@ -40,11 +41,23 @@ type txRcpt struct {
 	reply Reply // where it is not positive
 }
 
-func (t *transaction) begin(e *entry, now time.Time, reset bool) {
-	*t = transaction{entry: e, busy: true, lane: e.lane, start: now, since: now, rcpts: t.rcpts[:0], reset: reset, stage: StageMail}
+// refused says whether RCPT was answered, and not with 2yz. Without MAIL, a reply to
+// RCPT says nothing.
+func (to *txRcpt) refused(t *transaction) bool {
+	return t.mailed && to.code.code != 0 && to.code.code/100 != 2
+}
+
+// begin takes on an entry with those of its recipients that may be tried now and that
+// the relay, for all that it lacks, can take.
+func (t *transaction) begin(e *entry, now time.Time, reset bool, lacks need) {
+	*t = transaction{entry: e, busy: true, lane: e.lane, start: now, since: now, rcpts: t.rcpts[:0], need: e.need(), reset: reset, stage: StageMail}
+	able := t.need&needSMTPUTF8 != 0 || lacks&needSMTPUTF8 == 0
 	for i := range e.rcpts {
-		if r := &e.rcpts[i]; !r.settled && !r.paused {
+		if to := &e.rcpts[i]; to.ready() && (able || !to.mailbox.NonASCII()) {
 			t.rcpts = append(t.rcpts, txRcpt{index: i})
+			if to.mailbox.NonASCII() {
+				t.need |= needSMTPUTF8
+			}
 		}
 	}
 }
@@ -91,9 +104,9 @@ func (t *transaction) next(b []byte, x *smtpwire.Extensions) []byte {
 		return append(b, "RSET\r\n"...)
 	case i == 0:
 		p := smtpwire.MailParams{
-			EightBit:   e.need&needEightBitMIME != 0,
-			SMTPUTF8:   e.need&needSMTPUTF8 != 0,
-			RequireTLS: e.need&needRequireTLS != 0,
+			EightBit:   t.need&needEightBitMIME != 0,
+			SMTPUTF8:   t.need&needSMTPUTF8 != 0,
+			RequireTLS: t.need&needRequireTLS != 0,
 		}
 		if x.SizeOffered {
 			p.Size = e.size

@@ -75,8 +75,7 @@ func plots(e *program.Env, results []weekResult) error {
 
 // draw draws curves over the week, on a logarithmic scale from floor on.
 func draw(dir, name, title, unit string, floor float64, curves []curve) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "day of the week (mailings begin at ten)", unit
+	p := report.NewChart(title, "day of the week (mailings begin at ten)", unit)
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	p.X.Tick.Marker = weekdays{}
 	p.Add(plotter.NewGrid())
@@ -96,11 +95,10 @@ func draw(dir, name, title, unit string, floor float64, curves []curve) error {
 			line.Width, line.Dashes = vg.Points(0.8), []vg.Length{vg.Points(3), vg.Points(2)}
 		}
 		p.Add(line)
-		p.Legend.Add(c.name, line)
+		p.Name(c.name, line)
 	}
-	p.Legend.Top = true
-	p.Y.Min, p.Y.Max = floor, highest*30 // room for the legend
-	return report.SavePlot(p, dir, name, 28*vg.Centimeter)
+	p.Y.Min, p.Y.Max = floor, highest*1.5
+	return p.Save(dir, name, 24*vg.Centimeter)
 }
 
 // weekdays mark the days.

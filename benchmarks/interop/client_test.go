@@ -36,7 +36,10 @@ func newClient(t *testing.T, cfg mxsend.Config, addresses ...string) *mxsend.Cli
 			Name: fmt.Sprintf("p%d.relay.test", i+1), Addresses: []netip.Addr{netip.MustParseAddr(host)}, Port: number,
 		})
 	}
-	cfg.Domain, cfg.LocalName, cfg.Resolver = "relay.test", "client.test", mxsend.StaticRelays(hosts...)
+	cfg.Domain, cfg.Resolver = "relay.test", mxsend.StaticRelays(hosts...)
+	if cfg.LocalName == "" {
+		cfg.LocalName = "client.test"
+	}
 	if cfg.Retry == nil {
 		cfg.Retry = func() backoff.BackOff {
 			return backoff.WithMaxRetries(backoff.NewConstantBackOff(200*time.Millisecond), 3)

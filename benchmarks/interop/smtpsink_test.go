@@ -81,9 +81,13 @@ func TestSMTPSinkRefusals(t *testing.T) {
 		stage      mxsend.Stage
 		mayCounted bool // smtp-sink has counted the mail when it breaks off
 	}{
-		{"5yz at MAIL", []string{"-f", "mail"}, mxsend.Rejected, mxsend.StageMail, false},
-		{"5yz at RCPT", []string{"-f", "rcpt"}, mxsend.Rejected, mxsend.StageRecipient, false},
-		{"5yz at DATA", []string{"-f", "data"}, mxsend.Rejected, mxsend.StageData, false},
+		{"5yz at MAIL", []string{"-f", "mail", "-B", "552 5.3.4 too big"}, mxsend.Rejected, mxsend.StageMail, false},
+		{"5yz at RCPT", []string{"-f", "rcpt", "-B", "550 5.1.1 unknown"}, mxsend.Rejected, mxsend.StageRecipient, false},
+		{"5yz at DATA", []string{"-f", "data", "-B", "554 5.6.0 no"}, mxsend.Rejected, mxsend.StageData, false},
+		// "500 5.3.0 Error: command failed" is about the relay, and no recipient.
+		{"500 5.3.0 at MAIL", []string{"-f", "mail"}, mxsend.Deferred, mxsend.StageMail, false},
+		{"500 5.3.0 at RCPT", []string{"-f", "rcpt"}, mxsend.Deferred, mxsend.StageRecipient, false},
+		{"500 5.3.0 at DATA", []string{"-f", "data"}, mxsend.Deferred, mxsend.StageData, false},
 		{"5yz at the final dot", []string{"-f", "."}, mxsend.Rejected, mxsend.StageFinalDot, true},
 		{"4yz at MAIL", []string{"-r", "mail"}, mxsend.Deferred, mxsend.StageMail, false},
 		{"4yz at RCPT", []string{"-r", "rcpt"}, mxsend.Deferred, mxsend.StageRecipient, false},

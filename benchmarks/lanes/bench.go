@@ -43,6 +43,7 @@ func newBench(service time.Duration) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
+	cluster.Primary(0).Inject(mxtest.Fault{Kind: mxtest.Answer, At: mxtest.AtData, Reply: "451 4.7.1 not here", Recipient: "over*", Times: mxtest.Always})
 	client, err := mxsend.New(mxsend.Config{
 		Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()), Dial: cluster.Dial,
 		TLSConfig: cluster.TLSConfig(), LocalName: peers.LocalName, Signer: signer,
@@ -71,21 +72,38 @@ func (p *phases) quantile(q float64) (s report.Sample) {
 	return s
 }
 
-func (b *bench) message() *mxsend.Message {
+// A kind of mail is placed in a way of its own.
+type kind struct {
+	name      string
+	recipient string // its local part begins so
+	field     string // in front of the header
+}
+
+var (
+	plain = kind{name: "ASCII", recipient: "r"}
+	kinds = []kind{
+		plain,
+		{name: "8-bit", recipient: "r", field: "X-Note: caf\u00e9\r\n"},
+		{name: "SMTPUTF8", recipient: "r\u00e9", field: "X-Note: caf\u00e9\r\n"},
+		{name: "failed over", recipient: "over"}, // the first relay defers it
+	}
+)
+
+func (b *bench) message(k kind) *mxsend.Message {
 	b.mu.Lock()
 	b.number++
 	n := b.number
 	b.mu.Unlock()
-	content := fmt.Appendf(nil, "X-Number: %d\r\n", n)
+	content := fmt.Appendf(nil, "X-Number: %d\r\n%s", n, k.field)
 	return &mxsend.Message{
 		ReturnPath: fmt.Sprintf("b+%d@bounces.bench.test", n),
-		Recipients: []string{fmt.Sprintf("r%d@destination.bench.test", n)},
+		Recipients: []string{fmt.Sprintf("%s%d@destination.bench.test", k.recipient, n)},
 		Content:    append(content, b.content...),
 	}
 }
 
-// idle sends a transactional mail every 5 ms for a time.
-func (b *bench) idle(ctx context.Context, phase time.Duration, p *phases) error {
+// every5ms sends a transactional mail every 5 ms for a time.
+func (b *bench) every5ms(ctx context.Context, k kind, phase time.Duration, p *phases) error {
 	var sends sync.WaitGroup
 	var mu sync.Mutex
 	var took report.Sample
@@ -93,7 +111,7 @@ func (b *bench) idle(ctx context.Context, phase time.Duration, p *phases) error 
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for end := time.Now().Add(phase); time.Now().Before(end) && ctx.Err() == nil; <-tick.C {
-		m := b.message()
+		m := b.message(k)
 		sends.Go(func() {
 			start := time.Now()
 			receipt, err := b.client.Send(ctx, m)
@@ -123,7 +141,7 @@ func (b *bench) count(r mxsend.Receipt) {
 }
 
 // loaded does the same beside a mailing that is under way already.
-func (b *bench) loaded(ctx context.Context, phase time.Duration, p *phases) error {
+func (b *bench) loaded(ctx context.Context, k kind, phase time.Duration, p *phases) error {
 	mailing, stop := context.WithCancel(ctx)
 	defer stop()
 	rate, failed := make(chan float64, 1), error(nil)
@@ -139,7 +157,7 @@ func (b *bench) loaded(ctx context.Context, phase time.Duration, p *phases) erro
 		rate <- float64(n) / time.Since(start).Seconds()
 	}()
 	time.Sleep(300 * time.Millisecond) // to be under way
-	err := b.idle(ctx, phase, p)
+	err := b.every5ms(ctx, k, phase, p)
 	stop()
 	p.rate = append(p.rate, <-rate)
 	return errors.Join(err, failed)
@@ -148,7 +166,7 @@ func (b *bench) loaded(ctx context.Context, phase time.Duration, p *phases) erro
 // until gives messages until ctx ends.
 func (b *bench) until(ctx context.Context) iter.Seq[*mxsend.Message] {
 	return func(yield func(*mxsend.Message) bool) {
-		for ctx.Err() == nil && yield(b.message()) {
+		for ctx.Err() == nil && yield(b.message(plain)) {
 		}
 	}
 }

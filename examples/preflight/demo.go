@@ -51,7 +51,7 @@ func (o *options) startDemo() (*mxtest.Cluster, error) {
 	c.Port, c.Dial, c.TLSConfig = cluster.Port(), cluster.Dial, cluster.TLSConfig()
 	c.LocalName = "app." + shopDomain
 	c.Signer = signer
-	c.Check = mxsend.CheckConfig{FromDomains: []string{shopDomain}, ReturnPathDomain: bounceDomain}
+	c.Check = mxsend.CheckConfig{FromDomains: []string{shopDomain}, ReturnPathDomains: []string{bounceDomain}}
 	for _, ip := range outbound {
 		c.Check.OutboundIPs = append(c.Check.OutboundIPs, netip.MustParseAddr(ip))
 	}

@@ -8,6 +8,9 @@
 //		-from example.com -return-path bounce.example.com \
 //		-outbound 192.0.2.11,192.0.2.12,192.0.2.21,192.0.2.22   # primaries and graveyards
 //
+// Several keys are given as several -selector and -key in pairs, with one -dkim-domain for all or one for each; several
+// return paths, as where each lane has its own, as -return-path bounce.example.com,t.example.com.
+//
 // It prints a table, or with -json one object. No mail is sent. The exit status is 0 where there is no error, 1 where
 // there is one or the check could not be finished, 2 where the flags make no sense (seen when the command is built; go
 // run itself ends with 1).
@@ -70,12 +73,12 @@ func (o *options) check(ctx context.Context, stdout, stderr io.Writer) int {
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	preflight, err := client.Check(ctx) // what it found before an error is worth seeing
+	result, err := client.Check(ctx) // what it found before an error is worth seeing
 	status := exitOK
-	if err != nil || !preflight.OK() {
+	if err != nil || !result.OK() {
 		status = exitErrors
 	}
-	if perr := o.print(stdout, preflight); err == nil {
+	if perr := o.print(stdout, result); err == nil {
 		err = perr
 	}
 	if err != nil {
@@ -85,20 +88,20 @@ func (o *options) check(ctx context.Context, stdout, stderr io.Writer) int {
 	return status
 }
 
-func (o *options) print(w io.Writer, p mxsend.Preflight) error {
+func (o *options) print(w io.Writer, r mxsend.CheckResult) error {
 	if o.json {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
 		return e.Encode(struct {
 			OK bool `json:"ok"`
-			mxsend.Preflight
-		}{p.OK(), p})
+			mxsend.CheckResult
+		}{r.OK(), r})
 	}
 	verdict := "ready to send"
-	if !p.OK() {
+	if !r.OK() {
 		verdict = "not ready to send"
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s (errors: %d, warnings: %d)\n", p, verdict, len(p.Errors()), len(p.Warnings()))
+	_, err := fmt.Fprintf(w, "%s\n%s (errors: %d, warnings: %d)\n", r, verdict, len(r.Errors()), len(r.Warnings()))
 	return err
 }

@@ -38,10 +38,10 @@ type options struct {
 	timeout    time.Duration
 	config     mxsend.Config
 
-	ca                        string
-	user, passwordFile        string
-	dkimDomain, selector, key string
-	nameServers               []string
+	ca                           string
+	user, passwordFile           string
+	dkimDomains, selectors, keys []string
+	nameServers                  []string
 }
 
 func parse(args []string, stderr io.Writer) (*options, error) {
@@ -66,11 +66,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&o.passwordFile, "password-file", "", "`file` with the password, alone on its first line")
 	f.Func("nameserver", "`address` of a name server that knows the relays (repeatable; default: the system's)", appendTo(&o.nameServers))
 
-	f.StringVar(&o.dkimDomain, "dkim-domain", "", "signing `domain` (d=)")
-	f.StringVar(&o.selector, "selector", "", "`selector` of the key")
-	f.StringVar(&o.key, "key", "", "private key `file`, PEM, mode 0600")
-	f.Func("from", "`domains` in From, separated by commas", o.addFrom)
-	f.StringVar(&c.Check.ReturnPathDomain, "return-path", "", "`domain` of the return paths")
+	f.Func("dkim-domain", "signing `domain` (d=) of the key at the same place, or of all (repeatable)", appendTo(&o.dkimDomains))
+	f.Func("selector", "`selector` of the key at the same place (repeatable)", appendTo(&o.selectors))
+	f.Func("key", "private key `file`, PEM, mode 0600 (repeatable)", appendTo(&o.keys))
+	f.Func("from", "`domains` in From, separated by commas (repeatable)", appendList(&c.Check.FromDomains))
+	f.Func("return-path", "`domains` of the return paths, separated by commas (repeatable)", appendList(&c.Check.ReturnPathDomains))
 	f.Func("outbound", "`addresses` that receivers see, separated by commas: of every primary and every graveyard", o.addOutbound)
 	f.Func("public-nameserver", "`address` of a name server that answers as the world sees it (repeatable; default: -nameserver)", appendTo(&c.Check.NameServers))
 	if err := command.Parse(f, args, about, stderr); err != nil {
@@ -97,7 +97,7 @@ func (o *options) complete(rest int) (errs []error) {
 	if len(o.nameServers) > 0 {
 		c.Resolver = mxsend.NewResolver(o.nameServers...)
 	}
-	return append(errs, o.loadCA(), o.loadPassword(), o.loadKey())
+	return append(errs, o.loadCA(), o.loadPassword(), o.loadKeys())
 }
 
 func (o *options) loadCA() error {
@@ -136,22 +136,41 @@ func (o *options) loadPassword() error {
 	return nil
 }
 
-func (o *options) loadKey() error {
-	if o.dkimDomain == "" && o.selector == "" && o.key == "" {
+// loadKeys makes a signer of the keys, which are given in pairs with their selectors.
+func (o *options) loadKeys() error {
+	domains, keys := len(o.dkimDomains), len(o.keys)
+	switch {
+	case domains == 0 && keys == 0 && len(o.selectors) == 0:
 		return nil
-	}
-	if o.dkimDomain == "" || o.selector == "" || o.key == "" {
+	case domains == 0 || keys == 0 || len(o.selectors) == 0:
 		return errors.New("-dkim-domain, -selector and -key go together")
+	case keys != len(o.selectors):
+		return fmt.Errorf("%d -key but %d -selector: each key needs its selector", keys, len(o.selectors))
+	case domains != 1 && domains != keys:
+		return fmt.Errorf("%d -dkim-domain for %d -key: give one for all keys, or one for each", domains, keys)
 	}
-	key, err := dkim.LoadKey(o.key)
-	if err != nil {
-		return err
+	var order []string
+	byDomain := map[string][]dkim.Key{}
+	for i, path := range o.keys {
+		key, err := dkim.LoadKey(path)
+		if err != nil {
+			return err
+		}
+		domain := o.dkimDomains[min(i, domains-1)]
+		if byDomain[domain] == nil {
+			order = append(order, domain)
+		}
+		byDomain[domain] = append(byDomain[domain], dkim.Key{Selector: o.selectors[i], Signer: key})
 	}
-	signer, err := dkim.NewSigner(dkim.Config{Domain: o.dkimDomain, Keys: []dkim.Key{{Selector: o.selector, Signer: key}}})
-	if err != nil {
-		return err
+	var signers []*dkim.Signer
+	for _, domain := range order {
+		signer, err := dkim.NewSigner(dkim.Config{Domain: domain, Keys: byDomain[domain]})
+		if err != nil {
+			return err
+		}
+		signers = append(signers, signer)
 	}
-	o.config.Signer = signer
+	o.config.Signer = dkim.ByDomain(signers...)
 	return nil
 }
 
@@ -179,13 +198,6 @@ func (o *options) addWeight(s string) error {
 	return nil
 }
 
-func (o *options) addFrom(s string) error {
-	for domain := range strings.SplitSeq(s, ",") {
-		o.config.Check.FromDomains = append(o.config.Check.FromDomains, strings.TrimSpace(domain))
-	}
-	return nil
-}
-
 func (o *options) addOutbound(s string) error {
 	for text := range strings.SplitSeq(s, ",") {
 		ip, err := netip.ParseAddr(strings.TrimSpace(text))
@@ -200,6 +212,16 @@ func (o *options) addOutbound(s string) error {
 func appendTo(list *[]string) func(string) error {
 	return func(s string) error {
 		*list = append(*list, s)
+		return nil
+	}
+}
+
+// appendList takes several at a time, separated by commas.
+func appendList(list *[]string) func(string) error {
+	return func(s string) error {
+		for item := range strings.SplitSeq(s, ",") {
+			*list = append(*list, strings.TrimSpace(item))
+		}
 		return nil
 	}
 }

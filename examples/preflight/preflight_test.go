@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func TestDemo(t *testing.T) {
 	}
 	var got struct {
 		OK *bool `json:"ok"`
-		mxsend.Preflight
+		mxsend.CheckResult
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil || got.OK == nil || *got.OK || len(got.Errors()) != 3 {
 		t.Errorf("%v: got %s", err, &stdout)
@@ -113,7 +114,8 @@ func TestFlags(t *testing.T) {
 		{"weight", []string{domain, "-weight=p1"}, exitUsage, "host=weight"},
 		{"outbound", []string{domain, "-outbound=192.0.2.1,p1.test"}, exitUsage, `"p1.test" is no IP address`},
 		{"from", []string{domain, "-from=shop.test,ann@shop.test"}, exitUsage, "want a domain, not an address"},
-		{"return path", []string{domain, "-return-path=b@shop.test"}, exitUsage, "ReturnPathDomain"},
+		{"return path", []string{domain, "-return-path=b@shop.test"}, exitUsage, "ReturnPathDomains"},
+		{"second return path", []string{domain, "-return-path=b.shop.test,nowhere"}, exitUsage, "nowhere"},
 		{"name server", []string{domain, "-nameserver=ns.test"}, exitUsage, "ns.test"},
 		{"public name server", []string{domain, "-public-nameserver=ns.test"}, exitUsage, "Check.NameServers"},
 		{"no such CA", []string{domain, "-ca=none.pem"}, exitUsage, "none.pem"},
@@ -122,6 +124,9 @@ func TestFlags(t *testing.T) {
 		{"empty password", []string{domain, "-user=app", "-password-file=" + file("empty", "\nsecret", 0o600)}, exitUsage, "first line"},
 		{"half a signer", []string{domain, "-selector=s1"}, exitUsage, "go together"},
 		{"no key", []string{domain, "-dkim-domain=shop.test", "-selector=s1", "-key=none.pem"}, exitUsage, "none.pem"},
+		{"a key too many", []string{domain, "-dkim-domain=shop.test", "-selector=s1", "-key=" + good, "-key=" + good}, exitUsage, "2 -key but 1 -selector"},
+		{"a domain too many", []string{domain, "-dkim-domain=shop.test", "-dkim-domain=news.test", "-selector=s1", "-key=" + good}, exitUsage, "2 -dkim-domain for 1 -key"},
+		{"second key", []string{domain, "-dkim-domain=shop.test", "-selector=s1", "-key=" + good, "-selector=s2", "-key=none.pem"}, exitUsage, "none.pem"},
 		{"selector", []string{domain, "-dkim-domain=shop.test", "-selector=s 1", "-key=" + good}, exitUsage, "s 1"},
 		{"two at once", []string{"-selector=s1"}, exitUsage, "-domain"},
 	} {
@@ -148,5 +153,74 @@ func TestFlags(t *testing.T) {
 	}
 	if _, response, err := c.Auth().Start(); err != nil || string(response) != "\x00app\x00open sesame" {
 		t.Errorf("AUTH sends %q, %v", response, err)
+	}
+}
+
+// What is asked for is what the keys and return paths are for.
+func TestSeveral(t *testing.T) {
+	dir := t.TempDir()
+	var args []string
+	cluster := mxtest.NewCluster(t, mxtest.Config{})
+	publish := func(domain, selector string, a dkim.Algorithm) {
+		key, err := dkim.GenerateKey(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := dkim.MarshalKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, selector+domain)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		record, err := dkim.Record(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		cluster.DNS().SetTXT(selector+"._domainkey."+domain, record)
+		args = append(args, "-dkim-domain="+domain, "-selector="+selector, "-key="+path)
+	}
+	publish("shop.test", "r1", dkim.RSA2048)
+	publish("shop.test", "e1", dkim.Ed25519)
+	publish("news.test", "r2", dkim.RSA2048)
+	oneDomain := slices.DeleteFunc(slices.Clone(args[:6]), func(arg string) bool { return strings.HasPrefix(arg, "-dkim-domain") })
+	for _, tc := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"keys of one domain", append(oneDomain, "-dkim-domain=shop.test", "-from=shop.test"),
+			[]string{"ok signer r1._domainkey.shop.test", "ok signer e1._domainkey.shop.test", "ok alignment shop.test"}},
+		{"keys of two domains", append(slices.Clone(args), "-from=shop.test,news.test"),
+			[]string{"ok signer r1._domainkey.shop.test", "ok signer e1._domainkey.shop.test", "ok signer r2._domainkey.news.test", "ok alignment shop.test", "ok alignment news.test"}},
+		{"return paths", []string{"-return-path=b.shop.test, t.shop.test", "-return-path=n.shop.test"},
+			[]string{"error return path b.shop.test", "error return path t.shop.test", "error return path n.shop.test"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o, err := parse(append(tc.args, "-domain="+cluster.Domain(), "-nameserver="+cluster.DNSAddr(), "-public-nameserver="+cluster.DNSAddr(), "-json"), os.Stderr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.config.Dial, o.config.TLSConfig = cluster.Dial, cluster.TLSConfig()
+			var stdout, stderr bytes.Buffer
+			o.check(t.Context(), &stdout, &stderr)
+			var result mxsend.CheckResult
+			if err := json.Unmarshal(stdout.Bytes(), &result); err != nil {
+				t.Fatal(err, &stderr)
+			}
+			var got []string
+			for _, f := range result.Findings {
+				switch f.Topic {
+				case mxsend.TopicSigner, mxsend.TopicReturnPath, mxsend.TopicAlignment:
+					if f.Subject != "Config.Signer" {
+						got = append(got, f.Severity.String()+" "+string(f.Topic)+" "+f.Subject)
+					}
+				}
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got %q\nwant %q", got, tc.want)
+			}
+		})
 	}
 }

@@ -87,6 +87,7 @@ func newWorld() (_ *world, err error) {
 		TLSConfig: w.cluster.TLSConfig(), // STARTTLS, verified, is the default
 		LocalName: "app." + shopDomain,
 		Signer:    signer,
+		Logger:    slog.New(slog.DiscardHandler), // a relay is switched off on purpose
 	})
 	return w, err
 }

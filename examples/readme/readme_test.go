@@ -4,10 +4,10 @@ package readme
 import (
 	"context"
 	"iter"
-	"os"
-	"strings"
 	"testing"
+	"testing/synctest"
 
+	"github.com/mxsend/go-mxsend/examples/internal/snippets"
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
@@ -56,50 +56,24 @@ var message = &mxsend.Message{
 }
 
 func TestFailOver(t *testing.T) {
-	cluster := mxtest.NewCluster(t, mxtest.Config{}) // two primaries, two graveyards
-	client, err := mxsend.New(mxsend.Config{
-		Domain: cluster.Domain(), Resolver: mxsend.NewResolver(cluster.DNSAddr()),
-		Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(),
+	synctest.Test(t, func(t *testing.T) { // in memory and in virtual time: no ports, no waiting
+		cluster := mxtest.NewCluster(t, mxtest.Config{Memory: true}) // two primaries, two graveyards
+		client, err := mxsend.New(mxsend.Config{
+			Domain: cluster.Domain(), Resolver: mxsend.NewResolverVia(cluster.Dial, cluster.DNSAddr()),
+			Dial: cluster.Dial, TLSConfig: cluster.TLSConfig(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		cluster.Primary(0).Stop()
+		receipt, err := client.Send(t.Context(), message)
+		if err != nil || receipt.Recipients[0].Relay != cluster.Primary(1).Name() {
+			t.Errorf("got %+v, %v", receipt, err)
+		}
+		cluster.Ledger().AssertNothingLost(t)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	cluster.Primary(0).Stop()
-	receipt, err := client.Send(t.Context(), message)
-	if err != nil || receipt.Recipients[0].Relay != cluster.Primary(1).Name() {
-		t.Errorf("got %+v, %v", receipt, err)
-	}
-	cluster.Ledger().AssertNothingLost(t)
 }
 
 // TestSnippets holds every Go snippet of the README against this file, whatever the indentation.
-func TestSnippets(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	source, err := os.ReadFile("readme_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	here := plain(string(source))
-	snippets := strings.Split(string(readme), "```go\n")[1:]
-	if len(snippets) == 0 {
-		t.Fatal("no snippet found in the README")
-	}
-	for i, s := range snippets {
-		code, _, _ := strings.Cut(s, "```")
-		if !strings.Contains(here, plain(code)) {
-			t.Errorf("snippet %d of the README does not stand in readme_test.go:\n%s", i+1, code)
-		}
-	}
-}
-
-func plain(code string) string {
-	var b strings.Builder
-	for line := range strings.SplitSeq(code, "\n") {
-		b.WriteString(strings.TrimSpace(line) + "\n")
-	}
-	return strings.TrimSpace(b.String())
-}
+func TestSnippets(t *testing.T) { snippets.Check(t, "../../README.md") }

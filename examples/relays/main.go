@@ -1,8 +1,8 @@
-// Relays runs the embedded test MTA for playing with any SMTP client: two primaries and two graveyards on loopback
-// ports, destinations that misbehave, and a status line.
+// Relays runs the embedded test MTA for any SMTP client: two primaries and two graveyards on loopback ports, destinations that
+// misbehave, and the desk, a web page on which one sees them work, reads every mail, and makes things go wrong.
 //
-//	go run ./examples/relays
-//	swaks --server 127.0.0.1:2525 --to jane@grey.test        # or telnet, or an application
+//	go run ./examples/relays                                  # then open http://localhost:2580/
+//	swaks --server 127.0.0.1:2525 --to jane@grey.test         # or telnet, or an application
 //
 // Commands on standard input: stop, start, hole, flush, wipe and log, each with a relay (p1, p2, g1, g2); dump; quit.
 package main
@@ -34,9 +34,9 @@ func main() {
 }
 
 const about = `relays runs the embedded test MTA for any SMTP client: two primaries and two graveyards on loopback ports,
-destinations that misbehave, and a line of status whenever it changes.
+destinations that misbehave, a line of status whenever it changes, and the desk: a web page, and a JSON API.
 
-  relays
+  relays                                                and open http://localhost:2580/
   swaks --server 127.0.0.1:2525 --to jane@grey.test     in another terminal
 
 ` + commands + `
@@ -66,6 +66,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	port := flags.Int("port", 2525, "loopback port of the first relay; the others follow")
 	primary := flags.String("primary", "", "main.cf `file` of the primaries")
 	graveyard := flags.String("graveyard", "", "main.cf `file` of the graveyards")
+	var desk deskFlags
+	desk.define(flags)
 	if err := command.Parse(flags, args, about, stderr); err != nil {
 		return err
 	}
@@ -88,6 +90,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		c.Destination(s.domain).Script(mxtest.Rule{Do: s.do})
 	}
 	introduce(stdout, c)
+	closeDesk, err := desk.open(c, stdout, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeDesk()
+	fmt.Fprintln(stdout, commands)
 
 	lines := make(chan string)
 	go func() {
@@ -148,7 +156,6 @@ func introduce(w io.Writer, c *mxtest.Cluster) {
 		fmt.Fprintf(w, "%-13s %s\n", s.domain, s.what)
 	}
 	fmt.Fprintln(w, "every other domain takes its mail")
-	fmt.Fprintln(w, commands)
 }
 
 // status is the line that is printed when it changes.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"net/http"
 	"net/smtp"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func TestRelays(t *testing.T) {
 	printed, stdout := io.Pipe()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := run(t.Context(), []string{"-port", "27525"}, stdin, stdout, io.Discard); err != nil {
+		if err := run(t.Context(), []string{"-port", "27525", "-http", "127.0.0.1:0"}, stdin, stdout, io.Discard); err != nil {
 			t.Error(err)
 		}
 		stdout.Close()
@@ -35,7 +36,17 @@ func TestRelays(t *testing.T) {
 		return ""
 	}
 	at := strings.Fields(until("p2.mail.test at "))
+	desk := strings.Fields(until("the desk is at "))
 	until("Commands on standard input")
+	resp, err := http.Get(desk[len(desk)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || !strings.Contains(string(page), "unknown.test") {
+		t.Errorf("the desk: got %s, %v", resp.Status, err)
+	}
 	client, err := smtp.Dial(at[len(at)-1])
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +87,9 @@ func TestBadConfig(t *testing.T) {
 		{[]string{"-primary", file}, "no_such: no such parameter"},
 		{[]string{"-port", "70000"}, "FirstPort 70000"},
 		{[]string{"extra"}, `unknown argument "extra"`},
+		{[]string{"-port", "27535", "-http", "nowhere"}, "the desk: listen tcp: address nowhere: missing port in address: choose another address with -http"},
+		{[]string{"-port", "27535", "-http", "127.0.0.1:0", "-key", file + ".none"}, "no such file"},
+		{[]string{"-port", "27535", "-http", "127.0.0.1:0", "-key", file}, "the secret of key 1 has 11 octets"},
 	} {
 		err := run(t.Context(), tt.args, &bytes.Buffer{}, io.Discard, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -56,7 +56,7 @@ func run(args []string, in io.Reader, out, report io.Writer) int {
 		return exitOK
 	}
 	if err == nil {
-		err = o.do(in, out, report)
+		err = o.do(in, out)
 	}
 	if err != nil {
 		fmt.Fprintln(report, "sign:", err)
@@ -99,7 +99,7 @@ func appendTo(list *[]string) func(string) error {
 	}
 }
 
-func (o *options) do(in io.Reader, out, report io.Writer) error {
+func (o *options) do(in io.Reader, out io.Writer) error {
 	cfg := dkim.Config{Domain: o.domain}
 	for i, path := range o.keys {
 		key, err := dkim.LoadKey(path)
@@ -111,9 +111,6 @@ func (o *options) do(in io.Reader, out, report io.Writer) error {
 	signer, err := dkim.NewSigner(cfg)
 	if err != nil {
 		return err
-	}
-	for _, w := range signer.Warnings() {
-		fmt.Fprintln(report, "sign:", w)
 	}
 	if o.record {
 		return printRecords(out, signer.Domain(), cfg.Keys)
@@ -132,7 +129,7 @@ func (o *options) do(in io.Reader, out, report io.Writer) error {
 
 // sign returns the mail with its signatures, which were verified once more by another implementation.
 func (o *options) sign(signer *dkim.Signer, content []byte) (signed []byte, err error) {
-	content = dkim.ToCRLF(content)
+	content = lineEnds(content)
 	if o.prepare {
 		if content, err = dkim.Prepare(content, dkim.PrepareOptions{Encode: true}); err != nil {
 			return nil, err
@@ -144,6 +141,11 @@ func (o *options) sign(signer *dkim.Signer, content []byte) (signed []byte, err 
 	}
 	signed = append(fields, content...)
 	return signed, signer.Verify(signed)
+}
+
+// lineEnds ends every line in CRLF, as mail has it.
+func lineEnds(content []byte) []byte {
+	return []byte(strings.NewReplacer("\r\n", "\r\n", "\n", "\r\n").Replace(string(content)))
 }
 
 // printRecords prints each record on a line of its own.

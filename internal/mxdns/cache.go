@@ -62,16 +62,26 @@ type cache struct {
 	logger   *slog.Logger
 	stats    *counters
 
-	// background ends when the cache is closed. Questions run under it and not under the context of who
-	// asked first, because others wait for the same answer.
-	background context.Context
-	cancel     context.CancelFunc
-	running    sync.WaitGroup
-	slots      chan struct{}
+	slots chan struct{}
 
 	mu      sync.Mutex // guards the rest and every entry; nothing waits under it
 	entries map[question]*entry
+	work    *work
 	closed  bool
+}
+
+// work is what is on its way until it is ended. Questions run under its context and not under that of who
+// asked first, because others wait for the same answer.
+type work struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+func newWork() *work {
+	w := new(work)
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	return w
 }
 
 // begin looks a question up, and sends it on its way if need be, without waiting.
@@ -123,25 +133,30 @@ func (c *cache) begin(q question) pending {
 func (c *cache) sendLocked(q question, e *entry) {
 	f := &flight{done: make(chan struct{})}
 	e.flight = f
-	c.running.Add(1)
+	w := c.work
+	w.running.Add(1)
 	go func() {
-		defer c.running.Done()
+		defer w.running.Done()
 		c.slots <- struct{}{}
-		ctx, cancel := context.WithTimeout(c.background, longest)
+		ctx, cancel := context.WithTimeout(w.ctx, longest)
 		a, err := c.resolve(ctx, q)
 		cancel()
 		<-c.slots
-		c.land(q, e, f, a, err)
+		c.land(q, e, f, a, err, w.ctx.Err() != nil)
 	}()
 }
 
-// land records what came of a question and lets those who wait for it go on.
-func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
+// land records what came of a question and lets those who wait for it go on. That it was interrupted says
+// nothing about name servers.
+func (c *cache) land(q question, e *entry, f *flight, a answer, err error, interrupted bool) {
 	c.mu.Lock()
 	now := time.Now()
 	failedBefore := e.failure != nil
 	goneBefore := e.current.status == noDomain && !e.expires.IsZero()
-	if err != nil {
+	interrupted = interrupted && err != nil && !c.closed
+	if interrupted {
+		f.err = q.fail(ErrTemporary, err)
+	} else if err != nil {
 		kind := ErrTemporary
 		if c.closed {
 			kind = ErrClosed
@@ -169,7 +184,7 @@ func (c *cache) land(q question, e *entry, f *flight, a answer, err error) {
 	close(f.done)
 
 	switch {
-	case closed:
+	case closed || interrupted:
 	case err != nil:
 		c.stats.failures.Add(1)
 		if !failedBefore {
@@ -217,8 +232,17 @@ func (c *cache) close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	c.cancel()
-	c.running.Wait()
+	c.interrupt()
+}
+
+// interrupt ends what is on its way and waits for it. What comes later is not touched.
+func (c *cache) interrupt() {
+	c.mu.Lock()
+	w := c.work
+	c.work = newWork()
+	c.mu.Unlock()
+	w.cancel()
+	w.running.Wait()
 }
 
 // keep records a new answer.

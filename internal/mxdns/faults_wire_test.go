@@ -209,7 +209,7 @@ func faultAliasLoop(t *testing.T) {
 						return w.WriteMsg(m) == nil
 					}
 				}
-				_, err := begin(t, z).LookupAddrs(t.Context(), "c0.example")
+				_, err := begin(t, z).LookupIP(t.Context(), "ip4", "c0.example")
 				wantErr(t, "lookup", err, test.want)
 				if got := z.queries.Load(); got > 2*2*(maxAliases+2) {
 					t.Errorf("%d queries: not bounded", got)

@@ -10,40 +10,6 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Addrs is the addresses of a host.
-type Addrs struct {
-	Addrs    []netip.Addr // usable ones, IPv6 and IPv4 in turn, 20 at most
-	Expires  time.Time
-	Stale    bool
-	Cause    error // why Stale
-	Skipped  []Skipped
-	Warnings []string
-}
-
-// LookupAddrs returns the IPv4 and IPv6 addresses of a host. Errors: ErrNoSuchDomain, ErrNoAddress,
-// ErrTemporary, ErrInvalidName, ErrClosed.
-func (r *Resolver) LookupAddrs(ctx context.Context, host string) (Addrs, error) {
-	name, err := canonical(host)
-	if err != nil {
-		return Addrs{}, &Error{Type: "A", Name: host, Kind: ErrInvalidName, Err: err}
-	}
-	a := r.beginHost(name).wait(ctx, true)
-	addrs, skipped := chooseAddrs(a.addrs)
-	switch {
-	case len(addrs) > 0:
-	case a.err != nil:
-		return Addrs{}, a.err
-	case a.denied:
-		return Addrs{}, &Error{Type: "A", Name: bare(name), Kind: ErrNoSuchDomain}
-	default:
-		return Addrs{}, &Error{Type: "A", Name: bare(name), Kind: ErrNoAddress}
-	}
-	for i := range skipped {
-		skipped[i].Host = bare(name)
-	}
-	return Addrs{Addrs: addrs, Expires: a.expires, Stale: a.stale, Cause: a.cause, Skipped: skipped, Warnings: a.warnings}, nil
-}
-
 // hostLookup is a host's two questions on their way.
 type hostLookup struct {
 	name   string

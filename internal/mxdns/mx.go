@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -82,7 +83,7 @@ func (r *Resolver) mxSet(q question, res result) (MXSet, error) {
 		rootOnly = false
 		host, err := canonical(mx.Mx)
 		if err != nil {
-			set.Warnings = append(set.Warnings, fmt.Sprintf("MX host %q %v", shorten(mx.Mx), err))
+			set.Warnings = append(set.Warnings, badHost(mx.Mx, err))
 			continue
 		}
 		if p, known := preference[host]; !known || mx.Preference < p {
@@ -117,6 +118,15 @@ func (r *Resolver) order(preference map[string]uint16) []MX {
 			cmp.Compare(a.Host, b.Host))
 	})
 	return hosts
+}
+
+// badHost says what is wrong with the name of an MX record. RFC 5321 §5.1: it is a domain name, whose
+// address records lead on; an address in its place leads nowhere.
+func badHost(name string, err error) string {
+	if addr, perr := netip.ParseAddr(bare(name)); perr == nil {
+		return fmt.Sprintf("an MX record names %v, an IP address, and is void: name a host, and give the host that address", addr)
+	}
+	return fmt.Sprintf("MX host %q %v", shorten(name), err)
 }
 
 func hasRoot(a answer) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -122,7 +123,7 @@ func (r *Resolver) relaysOf(ctx context.Context, set MXSet) (Relays, error) {
 		}
 		return Relays{}, &Error{Type: "relays", Name: set.Domain, Kind: kind, Err: failures[0]}
 	}
-	return Relays{}, &Error{Type: "relays", Name: set.Domain, Kind: ErrNoAddress, Err: describe(relays.Skipped)}
+	return Relays{}, &Error{Type: "relays", Name: set.Domain, Kind: ErrNoAddress, Err: describe(relays.Skipped, relays.Warnings)}
 }
 
 // waitHosts waits for all hosts; once one has an address, not long for the others, and not at all for
@@ -200,9 +201,9 @@ func unusable(addr netip.Addr) string {
 }
 
 // describe tells in a few words why nothing is left.
-func describe(skipped []Skipped) error {
+func describe(skipped []Skipped, warnings []string) error {
 	if len(skipped) == 0 {
-		return errors.New("no MX host has a valid name")
+		return errors.New(strings.Join(append([]string{"no MX host has a valid name"}, warnings...), "; "))
 	}
 	s := skipped[0]
 	text := fmt.Sprintf("%s: %s", s.Host, s.Reason)

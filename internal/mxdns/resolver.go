@@ -104,19 +104,17 @@ func newResolver(cfg Config, base roster) *Resolver {
 		servers: &servers{path: cfg.ResolvConf, base: base, roster: base},
 		system:  systemResolver{resolver: cfg.System, stats: stats},
 	}
-	background, cancel := context.WithCancel(context.Background())
 	return &Resolver{
 		stats: stats,
 		seed:  maphash.MakeSeed(),
 		cache: &cache{
-			resolve:    b.resolve,
-			staleFor:   max(cfg.StaleFor, 0),
-			logger:     cfg.Logger,
-			stats:      stats,
-			background: background,
-			cancel:     cancel,
-			slots:      make(chan struct{}, maxParallel),
-			entries:    make(map[question]*entry),
+			resolve:  b.resolve,
+			staleFor: max(cfg.StaleFor, 0),
+			logger:   cfg.Logger,
+			stats:    stats,
+			work:     newWork(),
+			slots:    make(chan struct{}, maxParallel),
+			entries:  make(map[question]*entry),
 		},
 	}
 }
@@ -126,6 +124,10 @@ func (r *Resolver) Close() error {
 	r.cache.close()
 	return nil
 }
+
+// Interrupt ends every lookup under way and waits for its goroutine. The Resolver goes on to be of use, and
+// keeps its answers.
+func (r *Resolver) Interrupt() { r.cache.interrupt() }
 
 // Stats returns a snapshot.
 func (r *Resolver) Stats() Stats { return r.stats.snapshot() }
@@ -159,6 +161,25 @@ func (r *Resolver) LookupPTR(ctx context.Context, addr netip.Addr) ([]string, er
 		names = append(names, bare(ptr.Ptr))
 	}
 	return names, nil
+}
+
+// maxIPs bounds what LookupIP returns.
+const maxIPs = 1000
+
+// LookupIP returns the addresses of one family of a host as DNS has them: network is "ip4" or "ip6", and
+// nothing is left out but addresses beyond the first thousand. It is for those who compare addresses, as a
+// receiver does at SPF; LookupRelays gives those that one can connect to. Errors: those of LookupTXT.
+func (r *Resolver) LookupIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	qtype := dns.TypeA
+	if network == "ip6" {
+		qtype = dns.TypeAAAA
+	}
+	res, err := r.lookup(ctx, host, qtype)
+	if err != nil {
+		return nil, err
+	}
+	addrs := addrsOf(res.answer)
+	return addrs[:min(len(addrs), maxIPs)], nil
 }
 
 // lookup returns an answer with records, or an error.

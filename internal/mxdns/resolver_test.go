@@ -106,7 +106,7 @@ func TestInvalidNameIsNotAsked(t *testing.T) {
 	}
 	_, err = r.LookupTXT(t.Context(), "a b")
 	wantErr(t, "TXT", err, ErrInvalidName)
-	_, err = r.LookupAddrs(t.Context(), "")
+	_, err = r.LookupIP(t.Context(), "ip4", "")
 	wantErr(t, "addresses", err, ErrInvalidName)
 	_, err = r.LookupPTR(t.Context(), netip.Addr{})
 	wantErr(t, "PTR", err, ErrInvalidName)
@@ -139,16 +139,59 @@ func TestLookupTXTAndPTR(t *testing.T) {
 	}
 }
 
-func TestLookupAddrs(t *testing.T) {
-	r := begin(t, newZone(t, append(oneRelay, "none.example. 60 IN TXT \"x\"")...))
-	got, err := r.LookupAddrs(t.Context(), "A.relay.example.")
-	if fmt.Sprint(got.Addrs) != "[2001:db8::1 192.0.2.1]" || err != nil {
-		t.Errorf("addresses = %v, %v", got.Addrs, err)
+func TestMXNamesAnAddress(t *testing.T) {
+	for _, ip := range []string{"192.0.2.25", "2001:db8::25"} {
+		r := begin(t, newZone(t, append(oneRelay, "relay.example. 60 IN MX 5 "+ip+".", "only.example. 60 IN MX 5 "+ip+".")...))
+		want := "an MX record names " + ip + ", an IP address, and is void: name a host"
+		got, err := r.LookupRelays(t.Context(), "relay.example")
+		if err != nil || len(got.Hosts) != 1 || len(got.Warnings) != 1 || !strings.Contains(got.Warnings[0], want) {
+			t.Errorf("beside another got %+v, %v", got, err)
+		}
+		_, err = r.LookupRelays(t.Context(), "only.example")
+		wantErr(t, "alone", err, ErrNoAddress)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q in it", err, want)
+		}
 	}
-	_, err = r.LookupAddrs(t.Context(), "none.example")
-	wantErr(t, "host without address", err, ErrNoAddress)
-	_, err = r.LookupAddrs(t.Context(), "gone.example")
+}
+
+func TestLookupIP(t *testing.T) {
+	r := begin(t, newZone(t, append(oneRelay, "none.example. 60 IN TXT \"x\"",
+		"list.example. 60 IN A 0.0.0.0", "list.example. 60 IN A 127.0.0.2", "alias.example. 60 IN CNAME a.relay.example.")...))
+	for _, tc := range []struct{ network, host, want string }{
+		{"ip4", "A.relay.example.", "[192.0.2.1]"},
+		{"ip6", "A.relay.example.", "[2001:db8::1]"},
+		{"ip6", "alias.example", "[2001:db8::1]"},
+		{"ip4", "list.example", "[0.0.0.0 127.0.0.2]"}, // of a block list, say: nobody connects to them
+	} {
+		got, err := r.LookupIP(t.Context(), tc.network, tc.host)
+		slices.SortFunc(got, netip.Addr.Compare)
+		if fmt.Sprint(got) != tc.want || err != nil {
+			t.Errorf("%s of %s = %v, %v; want %s", tc.network, tc.host, got, err, tc.want)
+		}
+	}
+	_, err := r.LookupIP(t.Context(), "ip4", "none.example")
+	wantErr(t, "host without address", err, ErrNoRecord)
+	_, err = r.LookupIP(t.Context(), "ip6", "list.example")
+	wantErr(t, "host without address of the family", err, ErrNoRecord)
+	_, err = r.LookupIP(t.Context(), "ip4", "gone.example")
 	wantErr(t, "no host", err, ErrNoSuchDomain)
+}
+
+// A relay is reached by 20 addresses at most; SPF goes by all that there are.
+func TestLookupIPKeepsAll(t *testing.T) {
+	for _, n := range []int{21, 200, maxIPs + 1} {
+		var records []string
+		for i := range n {
+			records = append(records, fmt.Sprintf("many.example. 60 IN A 192.0.%d.%d", i/250, i%250+1))
+		}
+		z := newZone(t, records...)
+		z.answer = z.truncated
+		got, err := begin(t, z).LookupIP(t.Context(), "ip4", "many.example")
+		if err != nil || len(got) != min(n, maxIPs) {
+			t.Errorf("%d of %d addresses, %v", len(got), n, err)
+		}
+	}
 }
 
 func TestRefreshAhead(t *testing.T) {

@@ -50,6 +50,16 @@ func (z *zone) set(t testing.TB, records ...string) {
 	z.records = byName
 }
 
+// truncated is an answer that cuts over UDP what it gives over TCP.
+func (z *zone) truncated(w dns.ResponseWriter, r *dns.Msg) bool {
+	m := z.reply(r)
+	m.Compress = true
+	if _, udp := w.RemoteAddr().(*net.UDPAddr); udp {
+		m.Truncate(udpSize)
+	}
+	return w.WriteMsg(m) == nil
+}
+
 // fail has the server answer a name ("" for all) with a response code; negative: silence; zero: properly.
 func (z *zone) fail(name string, rcode int) {
 	z.mu.Lock()

@@ -371,3 +371,40 @@ func (l *limited) Write(p []byte) (int, error) {
 	l.left--
 	return len(p), nil
 }
+
+// FuzzToCRLF checks that every line end becomes CRLF and nothing else changes.
+func FuzzToCRLF(f *testing.F) {
+	for _, s := range []string{"", "\n", "\r\n", "\r", "a\nb\r\nc\rd\n\n", "\r\r\n", "\n\r"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		got := ToCRLF(content)
+		lf, withCR := bytes.Count(got, []byte("\n")), bytes.Count(got, []byte("\r\n"))
+		if lf != withCR {
+			t.Errorf("%q: %d LF, %d CRLF", got, lf, withCR)
+		}
+		bare := func(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
+		if !bytes.Equal(bare(got), bare(content)) {
+			t.Errorf("%q became %q", content, got)
+		}
+		if len(got) == len(content) && len(content) > 0 && &got[0] != &content[0] {
+			t.Error("copied without need")
+		}
+	})
+}
+
+func TestEightBitAnywhere(t *testing.T) {
+	for n := range 100 {
+		p := bytes.Repeat([]byte("x"), n)
+		if hasEightBit(p) {
+			t.Errorf("found in %d octets of ASCII", n)
+		}
+		for i := range p {
+			p[i] = 0x80
+			if !hasEightBit(p) {
+				t.Errorf("octet %d of %d is missed", i, n)
+			}
+			p[i] = 'x'
+		}
+	}
+}

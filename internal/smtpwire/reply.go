@@ -41,6 +41,19 @@ func (r Reply) Temporary() bool { return r.Code/100 == 4 }
 // Permanent says whether the reply is 5yz.
 func (r Reply) Permanent() bool { return r.Code/100 == 5 }
 
+// ParseEnhanced reads an enhanced status code of class 4 or 5; the zero value where
+// s is none.
+func ParseEnhanced(s string) EnhancedCode {
+	if s == "" || s[0] != '4' && s[0] != '5' {
+		return EnhancedCode{}
+	}
+	e, rest := cutEnhanced(s[0], []byte(s))
+	if len(rest) > 0 {
+		return EnhancedCode{}
+	}
+	return e
+}
+
 // cutEnhanced takes the enhanced status code off the front of a line of a reply
 // with the given first digit. RFC 2034 §4: the class must agree with the code;
 // one that does not is text.

@@ -62,7 +62,8 @@ func (rr *ReplyReader) Partial() string {
 
 // Next reads one complete reply. An error of the connection is returned as it
 // is (io.EOF at the end, io.ErrUnexpectedEOF within a reply); one that wraps
-// ErrProtocol means that what came is no reply.
+// ErrProtocol means that what came is no reply. Where a line has another code than
+// the lines before it, that line is returned with the error.
 func (rr *ReplyReader) Next() (Reply, error) {
 	var reply Reply
 	rr.text = rr.text[:0]
@@ -85,7 +86,8 @@ func (rr *ReplyReader) Next() (Reply, error) {
 		if lines == 0 {
 			reply.Code = code
 		} else if code != reply.Code {
-			return Reply{}, fmt.Errorf("%w: code changes from %d to %d within one reply", ErrProtocol, reply.Code, code)
+			enhanced, text := cutEnhanced(line[0], text)
+			return Reply{code, enhanced, text}, fmt.Errorf("%w: code changes from %d to %d within one reply", ErrProtocol, reply.Code, code)
 		}
 		enhanced, text := cutEnhanced(line[0], text)
 		if reply.Enhanced == (EnhancedCode{}) {

@@ -1,6 +1,7 @@
 package mxtest
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -80,36 +81,30 @@ func (e *engine) enqueue(now time.Duration, r *Relay, m, parent int32, rcpts []i
 
 // messageIDOf finds the Message-ID field in a mail's header.
 func messageIDOf(content []byte) string {
-	const name = "message-id:"
+	id := fieldOf(content, "message-id:")
+	if i := strings.IndexAny(id, " \t"); i >= 0 { // a comment behind it
+		id = id[:i]
+	}
+	return id
+}
+
+// fieldOf finds the first field with a name ("subject:", in lower case) in a mail's header, and unfolds it.
+func fieldOf(content []byte, name string) string {
 	for len(content) > 0 {
-		line := content
-		for i, b := range content {
-			if b == '\n' {
-				line = content[:i]
-				break
-			}
-		}
+		line, rest, _ := bytes.Cut(content, []byte("\n"))
 		if len(line) == 0 || len(line) == 1 && line[0] == '\r' {
 			return ""
 		}
-		if len(line) >= len(name) && line[0]|0x20 == 'm' && strings.EqualFold(string(line[:len(name)]), name) {
-			value := strings.TrimSpace(string(line[len(name):]))
-			if value == "" && len(line) < len(content) { // folded behind the name
-				rest := content[len(line)+1:]
-				for i, b := range rest {
-					if b == '\n' {
-						rest = rest[:i]
-						break
-					}
-				}
-				value = strings.TrimSpace(string(rest))
-			}
-			return value
+		content = rest
+		if len(line) < len(name) || line[0]|0x20 != name[0] || !strings.EqualFold(string(line[:len(name)]), name) {
+			continue
 		}
-		if len(line) == len(content) {
-			return ""
+		value := string(bytes.TrimSpace(line[len(name):]))
+		for len(rest) > 0 && (rest[0] == ' ' || rest[0] == '\t') {
+			line, rest, _ = bytes.Cut(rest, []byte("\n"))
+			value = strings.TrimSpace(value + " " + string(bytes.TrimSpace(line)))
 		}
-		content = content[len(line)+1:]
+		return value
 	}
 	return ""
 }

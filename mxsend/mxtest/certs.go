@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/pem"
 	"math/big"
 	"net"
 	"sync"
@@ -66,6 +67,11 @@ func newAuthority(now time.Time) (authority, error) {
 // client trusts the CA.
 func (c *certs) client() *tls.Config {
 	return &tls.Config{RootCAs: c.pool, MinVersion: tls.VersionTLS12}
+}
+
+// CA is the certificate of the cluster's CA, in PEM, for clients that are other programs.
+func (c *Cluster) CA() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.certs.ca.cert.Raw})
 }
 
 // server is the configuration of a relay, broken as the fault has it.

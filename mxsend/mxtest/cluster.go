@@ -67,6 +67,7 @@ func start(cfg Config, tb testing.TB) (*Cluster, error) {
 	c := &Cluster{cfg: cfg, tb: tb, engine: newEngine(cfg), dns: newDNS(), done: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.engine.fail = c.fail
+	c.engine.verify = c.dns.verify
 	c.ledger = &Ledger{c: c, e: c.engine}
 	if err := c.addRelays(); err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func (c *Cluster) addRelays() error {
 			continue
 		}
 		r.queue = relaymodel.New(r.params())
-		r.slots = make(chan struct{}, r.cfg.SMTPDProcessLimit)
+		r.admission.processes = r.cfg.SMTPDProcessLimit
 		c.dns.SetAddress(r.name, r.ip)
 	}
 	return errors.Join(errs...)
@@ -212,14 +213,32 @@ func (c *Cluster) Port() int { return c.cfg.Port }
 func (c *Cluster) TLSConfig() *tls.Config { return c.certs.client() }
 
 // Dial connects to a relay's or the DNS server's address in the cluster, as net.Dialer's DialContext does. An address
-// of nobody is refused.
+// of nobody is refused. The client's own address is 127.0.0.1.
 func (c *Cluster) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return c.dial(ctx, "", network, address)
+}
+
+// DialFrom returns [Cluster.Dial] for a client with an IP address of its own, as relays see it: they count each address
+// by itself (see [Limits]), and the ledger notes it. With Config.Memory it is any address that is none of the cluster's; over
+// TCP it is a loopback address, of which some systems have only 127.0.0.1. Any other is tb.Fatal, or a panic in a cluster
+// of [Start].
+func (c *Cluster) DialFrom(client string) func(ctx context.Context, network, address string) (net.Conn, error) {
+	if err := c.net.client(client); err != nil {
+		c.fail("mxtest: %s: DialFrom(%q): %v", caller(), client, err)
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		return c.dial(ctx, client, network, address)
+	}
+}
+
+// dial connects from a client's address; empty is 127.0.0.1.
+func (c *Cluster) dial(ctx context.Context, client, network, address string) (net.Conn, error) {
 	select {
 	case <-c.done:
 		return nil, ErrClosed
 	default:
 	}
-	return c.net.dial(ctx, network, address)
+	return c.net.dial(ctx, client, network, address)
 }
 
 // Listen listens in the cluster's network, where relays reach it for Config.Bounces: with Config.Memory on any IP

@@ -17,7 +17,8 @@ type running struct {
 	rcpts     []int32
 	verdicts  []relaymodel.Verdict
 	classes   []relaymodel.Class
-	via       []int8 // by recipient: the fallback that took it + 1; 0: none
+	via       []int8  // by recipient: the fallback that took it + 1; 0: none
+	why       []int32 // by recipient: the reason that its destination gave, before a fallback took it
 	feedback  relaymodel.Feedback
 	cache     bool
 	wiped     int // the relay's disk generation
@@ -37,6 +38,7 @@ func (e *engine) attempt(now time.Duration, r *Relay, a relaymodel.Action) {
 	run.verdicts = make([]relaymodel.Verdict, n)
 	run.classes = make([]relaymodel.Class, n)
 	run.via = make([]int8, n)
+	run.why = make([]int32, n)
 	if a.Dest == noteDest {
 		if e.out != nil {
 			e.external++
@@ -82,12 +84,15 @@ func (e *engine) finish(now time.Duration, run *running) {
 				e.move(to, Delivered)
 				e.settle(now, to)
 				took = append(took, id)
+			} else {
+				e.try(now, to, run.why[i])
 			}
 		case relaymodel.Bounced:
 			e.move(to, Bounced)
 			e.settle(now, to)
 		default:
 			e.move(to, Deferred)
+			e.try(now, to, v.Reason)
 			if run.feedback == relaymodel.Failure {
 				e.suspended[siteKey{r.index, run.dest}] = v.Reason
 			}
@@ -190,7 +195,7 @@ func (e *engine) report(now time.Duration, r *Relay, c int32, action string, wha
 		return
 	}
 	e.serial += 7
-	note := &noteRec{action: action, messageID: box.messageID}
+	note := &noteRec{action: action, messageID: box.messageID, mail: e.copies[c].mail}
 	for _, id := range about {
 		note.recipients = append(note.recipients, e.rcpts[id].address)
 	}

@@ -142,8 +142,8 @@ func (d *DNS) Queries(name, kind string) int {
 	return total
 }
 
-// mx gives the MX records of a name.
-func (d *DNS) mx(name string) []MX {
+// MX gives the MX records of a domain.
+func (d *DNS) MX(name string) []MX {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if n := d.names[key(name)]; n != nil {

@@ -12,13 +12,21 @@
 //	// … send through cluster.Domain(), cluster.DNSAddr(), cluster.Port(), cluster.Dial …
 //	cluster.Ledger().AssertNothingLost(t)
 //
+// What a delivered mail says is asserted on it as its recipient reads it:
+//
+//	m := cluster.Ledger().AssertOneMail(t, "jane@example.test")
+//	m.AssertSubject(t, "Your order 4711")
+//	m.AssertText(t, "Thank you")
+//	link := m.AssertLink(t, "https://shop.test/track/")
+//
 // # Networks
 //
 // Each relay has an address of its own, 10.0.0.11 and on for primaries, 10.0.0.21 and on for graveyards,
 // which exists only inside the cluster: [Cluster.Dial] maps it to a port of 127.0.0.1, since not every
 // system has more loopback addresses than one. With Config.Memory nothing touches a socket, and
 // the cluster may live inside a testing/synctest bubble, where five days of queue life take
-// milliseconds.
+// milliseconds. Elsewhere [Cluster.Advance] lets them pass for the queues. Clients that are to be told apart by
+// their addresses dial with [Cluster.DialFrom].
 //
 // # Diagnostics
 //

@@ -15,16 +15,20 @@ import (
 //
 // Lock order: engine.mu, then Destination.mu or Relay.mu. Nothing blocks under engine.mu.
 type engine struct {
-	cfg   Config
-	start time.Time
-	fail  func(format string, args ...any) // reports a mistake in a script
-	out   func(job *running)               // hands a notification over, on a goroutine of its own; nil: they count as delivered
+	cfg    Config
+	start  time.Time
+	ahead  atomic.Int64                     // nanoseconds that Advance has let pass
+	fail   func(format string, args ...any) // reports a mistake in a script
+	verify func([]byte) []Signature         // with keys from the cluster's DNS
+	out    func(job *running)               // hands a notification over, on a goroutine of its own; nil: they count as delivered
 
 	mu         sync.Mutex // guards all below
 	closed     bool
 	relays     []*Relay
 	dests      map[string]int32
-	outside    []*Destination // by dest; 0 is nil: notifications
+	outside    []*Destination      // by dest; 0 is nil: notifications
+	places     []DestinationCounts // by dest
+	tries      []tryRec            // 0 is none
 	mails      []mailRec
 	rcpts      []rcptRec
 	copies     []copyRec
@@ -51,7 +55,7 @@ const noteDest = 0
 
 func newEngine(cfg Config) *engine {
 	e := &engine{
-		cfg: cfg, start: time.Now(), dests: map[string]int32{}, outside: []*Destination{nil},
+		cfg: cfg, start: time.Now(), dests: map[string]int32{}, outside: []*Destination{nil}, places: make([]DestinationCounts, 1), tries: make([]tryRec, 1),
 		reasonOf: map[reason]int32{}, suspended: map[siteKey]int32{}, seen: seen{maphash.MakeSeed(), map[uint64]struct{}{}},
 		changed: make(chan struct{}), reasons: []reason{{}},
 	}
@@ -60,8 +64,8 @@ func newEngine(cfg Config) *engine {
 	return e
 }
 
-// now is the time since the cluster's start.
-func (e *engine) now() time.Duration { return time.Since(e.start) }
+// now is the time since the cluster's start, on its own clock.
+func (e *engine) now() time.Duration { return time.Since(e.start) + time.Duration(e.ahead.Load()) }
 
 // stamp is the wall time of a time since the start.
 func (e *engine) stamp(at time.Duration) time.Time { return e.start.Add(at) }
@@ -98,6 +102,7 @@ func (e *engine) dest(domain string) int32 {
 	d := &Destination{domain: domain, where: map[string]string{}, grey: map[string]time.Duration{}}
 	d.fail = e.fail
 	e.outside = append(e.outside, d)
+	e.places = append(e.places, DestinationCounts{})
 	e.dests[domain] = id
 	for _, r := range e.relays {
 		if t := r.transport(domain); t > 0 {
@@ -186,8 +191,8 @@ func (e *engine) act(now time.Duration) bool {
 	return any
 }
 
-// arm sets the timer for what comes next.
-func (e *engine) arm(now time.Duration) {
+// next is when something comes to be by itself.
+func (e *engine) next() (time.Duration, bool) {
 	next, ok := time.Duration(0), false
 	if len(e.events) > 0 {
 		next, ok = e.events[0].at, true
@@ -197,6 +202,12 @@ func (e *engine) arm(now time.Duration) {
 			next, ok = at, true
 		}
 	}
+	return next, ok
+}
+
+// arm sets the timer for what comes next.
+func (e *engine) arm(now time.Duration) {
+	next, ok := e.next()
 	if !ok || e.wake != 0 && e.wake <= next {
 		return
 	}
@@ -261,6 +272,7 @@ func (e *engine) tallyPlace(to *rcptRec, n int) {
 		}
 		return
 	}
+	e.places[to.dest].add(to.place, n)
 	switch to.place {
 	case Queued:
 		e.counts.Queued += n
@@ -322,8 +334,9 @@ func (e *engine) close() {
 }
 
 // transactionEnded takes note of a transaction that ended, with a mail or without.
-func (e *engine) transactionEnded() {
+func (e *engine) transactionEnded(r *Relay) {
 	e.open.Add(-1)
+	r.open.Add(-1)
 	if e.waiters.Load() > 0 {
 		e.mu.Lock()
 		e.notify()

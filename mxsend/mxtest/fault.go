@@ -3,6 +3,7 @@ package mxtest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -70,13 +71,43 @@ type Fault struct {
 	Keep bool
 }
 
+// String says what the fault is: "Answer 421 4.3.2 too busy at greeting, always".
+func (f Fault) String() string {
+	s := f.Kind.String()
+	if f.Reply != "" {
+		s += " " + strings.TrimSpace(strings.ReplaceAll(f.Reply, "\n", " "))
+	}
+	if f.Wait > 0 {
+		s += " " + f.Wait.String()
+	}
+	if f.Kind < TLSStripped {
+		s += " at " + f.At.String()
+	}
+	if f.Recipient != "" {
+		s += " for " + f.Recipient
+	}
+	switch {
+	case f.Times == Always:
+		s += ", always"
+	case f.Times > 1:
+		s += fmt.Sprintf(", %d times", f.Times)
+	}
+	if f.Keep {
+		s += ", the mail kept"
+	}
+	return s
+}
+
 // RefuseClient is a relay that does not know its client: 554 5.7.1 to every recipient, as a wrong mynetworks has it.
 func RefuseClient() Fault {
 	return Fault{Kind: Answer, At: AtRcpt, Reply: "554 5.7.1 <client>: Relay access denied", Times: Always}
 }
 
-// CutBeforeDot is a connection that breaks amid the content of one mail; the mail is gone.
-func CutBeforeDot() Fault { return Fault{Kind: Cut, At: AtContent} }
+// CutBeforeDot is a connection that breaks in place of the 354 to DATA of one mail: the client can know that the relay has
+// nothing of it, whatever its size, and will send it elsewhere. A cut amid the content, Fault{Kind: Cut, At: AtContent}, finds
+// a client that has handed over content and final dot to its kernel already, unless they are larger than the sockets'
+// buffers: to such a client the mail is in doubt.
+func CutBeforeDot() Fault { return Fault{Kind: Cut, At: AtData} }
 
 // CutAfterDot is a connection that breaks after the final dot of one mail and before the reply. The relay has the mail
 // if kept is set; the client cannot know.

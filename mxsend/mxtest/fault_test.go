@@ -86,7 +86,8 @@ func TestFaultKinds(t *testing.T) {
 		{"one recipient", mxtest.Fault{Kind: mxtest.Answer, At: mxtest.AtRcpt, Reply: "450 4.2.0 no", Recipient: "u@x.test", Skip: 1},
 			[]step{{"EHLO a\n", 2, "220*|250*"}, {"MAIL FROM:<b@app.test>\nRCPT TO:<u@x.test>\nRCPT TO:<v@x.test>\nRCPT TO:<u@x.test>\nRCPT TO:<u@x.test>\n", 5, "250*|250*|250*|450 4.2.0 no|250*"}}, 0},
 		{"250 in place of 354", mxtest.Fault{Kind: mxtest.Answer, At: mxtest.AtData, Reply: "250 2.0.0 surprise"}, []step{{"EHLO a\n", 2, "220*|250*"}, {envelope, 3, "250*|250*|250 2.0.0 surprise"}, {"RSET\n", 1, "250*"}}, 0},
-		{"cut amid content", mxtest.CutBeforeDot(), []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|354*"}, {content, 1, "EOF"}}, 0},
+		{"cut before the dot", mxtest.CutBeforeDot(), []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|EOF"}}, 0},
+		{"cut amid content", mxtest.Fault{Kind: mxtest.Cut, At: mxtest.AtContent}, []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|354*"}, {content, 1, "EOF"}}, 0},
 		{"421 amid content", mxtest.Fault{Kind: mxtest.Answer, At: mxtest.AtContent, Reply: "421 4.3.2 bye"}, []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|354*"}, {content, 2, "421 4.3.2 bye|EOF"}}, 0},
 		{"cut after the dot, kept", mxtest.CutAfterDot(true), []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|354*"}, {content, 1, "EOF"}}, 1},
 		{"cut after the dot, forgotten", mxtest.CutAfterDot(false), []step{{"EHLO a\n" + envelope, 5, "220*|250*|250*|250*|354*"}, {content, 1, "EOF"}}, 0},
@@ -232,7 +233,7 @@ func TestLimits(t *testing.T) {
 		want   string
 	}{
 		{"connections", mxtest.Limits{Connections: 1}, func(w func() *wire) string { w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections"},
-		{"rate", mxtest.Limits{ConnectionRate: 2}, func(w func() *wire) string { w().say("", 1); w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections a second"},
+		{"rate", mxtest.Limits{ConnectionRate: 2}, func(w func() *wire) string { w().say("", 1); w().say("", 1); return w().say("", 1)[0] }, "421 4.7.0 p1.mail.test Error: too many connections from 127.0.0.1"},
 		{"full", mxtest.Limits{Messages: 1}, func(w func() *wire) string {
 			x := w()
 			x.say("EHLO a\nMAIL FROM:<b@app.test>\nRCPT TO:<u@down.test>\nDATA\n", 5)

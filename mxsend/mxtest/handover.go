@@ -152,7 +152,7 @@ func (h *handover) dial(ctx context.Context) (net.Conn, error) {
 	case h.c.cfg.DialBounces != nil:
 		return h.c.cfg.DialBounces(ctx, "tcp", h.address)
 	case h.c.cfg.Memory:
-		return h.c.net.dial(ctx, "tcp", h.address)
+		return h.c.net.dial(ctx, "", "tcp", h.address)
 	case !onLoopback(h.address):
 		return nil, errNotLoopback
 	}

@@ -61,12 +61,13 @@ func (l *Ledger) mails(wanted func(*mailRec) bool) []Mail {
 func (e *engine) mail(m *mailRec) Mail {
 	out := Mail{
 		Relay: e.relays[m.relay].name, QueueID: queueID(e.copies[m.copy].number), MessageID: m.messageID, ReturnPath: m.returnPath,
-		EnvelopeID: m.envelopeID, Client: m.client, TLS: m.tls, User: m.user, Size: int(m.size), BareLF: m.bareLF,
-		Accepted: e.stamp(m.accepted), Content: slices.Clone(m.content),
+		EnvelopeID: m.envelopeID, Client: m.client, ClientAddr: m.clientAddr, TLS: m.tls, User: m.user, Size: int(m.size), BareLF: m.bareLF,
+		Accepted: e.stamp(m.accepted), Content: slices.Clone(m.content), Subject: decoded(fieldOf(m.content, "subject:")),
+		verify: e.verify,
 	}
 	for i := m.first; i < m.first+m.n; i++ {
 		to := &e.rcpts[i]
-		r := Recipient{Address: to.address, Place: to.place, Relay: e.relays[e.copies[to.copy].relay].name, Attempts: int(to.attempts)}
+		r := Recipient{Address: to.address, Place: to.place, Relay: e.relays[e.copies[to.copy].relay].name, Attempts: int(to.attempts), Way: e.way(to)}
 		why := e.reasons[to.reason]
 		r.Status, r.Reply = why.status, why.String()
 		if to.place == Deferred {
@@ -90,32 +91,44 @@ func (l *Ledger) Deliveries(domain string) []Delivery {
 		if domain != "" && name != key(domain) {
 			continue
 		}
-		cp := &l.e.copies[rec.copy]
-		m := &l.e.mails[cp.mail]
-		d := Delivery{Domain: name, Relay: l.e.relays[cp.relay].name, ReturnPath: m.returnPath, MessageID: m.messageID, Time: l.e.stamp(rec.at), verify: l.c.dns.verify}
-		for _, id := range rec.rcpts {
-			d.Recipients = append(d.Recipients, l.e.rcpts[id].address)
-		}
-		if m.content != nil {
-			d.Content = append(l.e.received(rec.copy), m.content...)
-		}
-		list = append(list, d)
+		list = append(list, l.delivery(&rec))
 	}
 	return list
 }
 
+// delivery copies a delivery. e.mu is held.
+func (l *Ledger) delivery(rec *deliveryRec) Delivery {
+	cp := &l.e.copies[rec.copy]
+	m := &l.e.mails[cp.mail]
+	d := Delivery{Domain: l.e.outside[rec.dest].domain, Relay: l.e.relays[cp.relay].name, ReturnPath: m.returnPath, MessageID: m.messageID,
+		Time: l.e.stamp(rec.at), verify: l.c.dns.verify}
+	for _, id := range rec.rcpts {
+		d.Recipients = append(d.Recipients, l.e.rcpts[id].address)
+	}
+	if m.content != nil {
+		d.Content = append(l.e.received(rec.copy), m.content...)
+	}
+	return d
+}
+
 // Notifications are the DSNs that relays made.
 func (l *Ledger) Notifications() []Notification {
+	return l.notifications(func(*mailRec) bool { return true })
+}
+
+// notifications copies the notifications that are wanted.
+func (l *Ledger) notifications(wanted func(*mailRec) bool) []Notification {
 	l.e.mu.Lock()
 	defer l.e.mu.Unlock()
 	var list []Notification
 	for i := range l.e.mails {
 		m := &l.e.mails[i]
-		if m.note == nil {
+		if m.note == nil || !wanted(m) {
 			continue
 		}
 		to := &l.e.rcpts[m.first]
 		list = append(list, Notification{
+			QueueID: queueID(l.e.copies[m.copy].number), About: queueID(l.e.copies[l.e.mails[m.note.mail].copy].number),
 			Relay: l.e.relays[m.relay].name, To: to.address, Action: m.note.action, Recipients: slices.Clone(m.note.recipients),
 			MessageID: m.note.messageID, Delivered: to.place == Delivered, Time: l.e.stamp(m.accepted), Content: slices.Clone(m.content),
 		})
@@ -184,9 +197,11 @@ type Mail struct {
 	Relay      string // the relay that accepted it
 	QueueID    string // as told in the reply to the final dot
 	MessageID  string // its Message-ID field, with angle brackets; empty: none
+	Subject    string // decoded; empty where the ledger let the content go
 	ReturnPath string // MAIL FROM; empty: the null return path
 	EnvelopeID string // ENVID, decoded
 	Client     string // name in EHLO
+	ClientAddr string // its IP address
 	TLS        bool   // came over TLS
 	User       string // who had authenticated; empty: nobody
 	Size       int    // octets of Content
@@ -196,6 +211,16 @@ type Mail struct {
 
 	// Content is what came after DATA, dots unstuffed, to the octet; nil where the ledger let it go.
 	Content []byte
+
+	verify func([]byte) []Signature
+}
+
+// Signatures is [Delivery.Signatures] for the mail as the relay accepted it.
+func (m Mail) Signatures() []Signature {
+	if m.verify == nil || m.Content == nil {
+		return nil
+	}
+	return m.verify(m.Content)
 }
 
 // A Recipient is a recipient of a [Mail].
@@ -208,6 +233,7 @@ type Recipient struct {
 	Reply    string    // what the destination said last; or why there was nothing said
 	Next     time.Time // of Deferred: earliest time of the next attempt
 	Done     time.Time // when it was delivered, bounced or lost
+	Way      []Hop     // the relays that had it, the one that took it from the client first
 }
 
 // A Delivery is a mail as a destination got it: one for each session that took it.
@@ -241,6 +267,8 @@ type Signature struct {
 
 // A Notification is a DSN made by a relay, or on its way.
 type Notification struct {
+	QueueID    string // its own
+	About      string // queue id of the mail that it is about, as Mail.QueueID
 	Relay      string // that made it
 	To         string // the return path it goes to
 	Action     string // "failed", "delayed", "relayed" or "delivered"

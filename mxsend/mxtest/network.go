@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -15,7 +16,8 @@ import (
 
 // A network is what the cluster's hosts are connected by.
 type network interface {
-	dial(ctx context.Context, network, address string) (net.Conn, error)
+	dial(ctx context.Context, client, network, address string) (net.Conn, error) // client is an IP address; empty: 127.0.0.1
+	client(ip string) error                                                      // says why a client cannot have this address
 	listen(network, address string) (net.Listener, error)
 	dns() (net.PacketConn, net.Listener, string, error)
 	start(r *Relay) error // listens, ends stop and blackHole
@@ -39,9 +41,9 @@ func newLoopback(c *Cluster) *loopback {
 	return &loopback{c: c, holes: map[*Relay]bool{}, up: map[*Relay]string{}}
 }
 
-func (l *loopback) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (l *loopback) dial(ctx context.Context, client, network, address string) (net.Conn, error) {
 	if address == l.c.dnsAddr {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
+		return dialer(client, network).DialContext(ctx, network, address)
 	}
 	refused := &net.OpError{Op: "dial", Net: network, Addr: stringAddr{network, address}, Err: syscall.ECONNREFUSED}
 	host, port, err := net.SplitHostPort(address)
@@ -71,7 +73,26 @@ func (l *loopback) dial(ctx context.Context, network, address string) (net.Conn,
 	if real == "" {
 		return nil, refused
 	}
-	return (&net.Dialer{}).DialContext(ctx, network, real)
+	return dialer(client, network).DialContext(ctx, network, real)
+}
+
+// dialer connects from a client's address; empty is the system's choice.
+func dialer(client, network string) *net.Dialer {
+	switch ip := net.ParseIP(client); {
+	case client == "":
+		return &net.Dialer{}
+	case strings.HasPrefix(network, "udp"):
+		return &net.Dialer{LocalAddr: &net.UDPAddr{IP: ip}}
+	default:
+		return &net.Dialer{LocalAddr: &net.TCPAddr{IP: ip}}
+	}
+}
+
+func (l *loopback) client(ip string) error {
+	if addr, err := netip.ParseAddr(ip); err != nil || !addr.Is4() || !addr.IsLoopback() {
+		return errors.New("over TCP a client has an address of 127.0.0.0/8; Config.Memory has others")
+	}
+	return nil
 }
 
 // stringAddr is an address in words.
@@ -165,8 +186,19 @@ func newInMemory(c *Cluster) *inMemory {
 	return &inMemory{c, memnet.New(memnet.Config{Latency: c.cfg.Latency, Bandwidth: int(c.cfg.Bandwidth)})}
 }
 
-func (m *inMemory) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return m.net.Dial(ctx, network, address)
+func (m *inMemory) dial(ctx context.Context, client, network, address string) (net.Conn, error) {
+	return m.net.DialFrom(ctx, network, client, address)
+}
+
+func (m *inMemory) client(ip string) error {
+	addr, err := netip.ParseAddr(ip)
+	switch {
+	case err != nil || !addr.Is4() || addr.IsUnspecified() || addr.IsMulticast():
+		return errors.New("a client has an IPv4 address of a host")
+	case ip == dnsIP || m.c.engine.relay(ip) != nil:
+		return errors.New("this is the address of a relay or of the DNS server")
+	}
+	return nil
 }
 
 func (m *inMemory) listen(network, address string) (net.Listener, error) {

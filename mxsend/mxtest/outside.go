@@ -36,6 +36,17 @@ func (v *visitor) ask(hop relaymodel.Hop, pending []int32) relaymodel.Session {
 	if hop.Fallback {
 		return v.fallback(hop.Index, pending)
 	}
+	s := v.outside(hop, pending)
+	for k, i := range pending {
+		if v.run.why[i] = s.All.Reason; !s.Absent {
+			v.run.why[i] = s.Each[k].Reason
+		}
+	}
+	return s
+}
+
+// outside opens a session with a host of the destination.
+func (v *visitor) outside(hop relaymodel.Hop, pending []int32) relaymodel.Session {
 	v.dest.mu.Lock()
 	defer v.dest.mu.Unlock()
 	v.do = v.do[:0]

@@ -37,6 +37,13 @@ type noteRec struct {
 	action     string
 	recipients []string
 	messageID  string
+	mail       int32
+}
+
+// A tryRec is a delivery attempt that was not the last.
+type tryRec struct {
+	prev, copy, reason int32
+	at                 time.Duration
 }
 
 // A rcptRec is a recipient of a mail.
@@ -48,6 +55,7 @@ type rcptRec struct {
 	copy     int32 // the copy it belongs to now
 	reason   int32
 	attempts int32
+	tries    int32 // the last of its attempts in engine.tries
 	place    Place
 	notify   notify
 	told     bool // its bounce has been reported

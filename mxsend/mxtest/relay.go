@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/mxsend/go-mxsend/internal/relaymodel"
 )
@@ -20,9 +19,9 @@ type Relay struct {
 	index     int32
 	name, ip  string
 	graveyard bool
-	cfg       RelayConfig // defaults filled in
-	slots     chan struct{}
+	cfg       RelayConfig  // defaults filled in
 	faulty    atomic.Int32 // number of faults, so that sessions without look no further
+	open      atomic.Int32 // client transactions under way
 
 	// Guarded by engine.mu.
 	queue      *relaymodel.Queue
@@ -38,9 +37,7 @@ type Relay struct {
 	listen      string
 	sessions    map[*session]struct{}
 	transcripts []*transcript
-	second      int64 // of the counts below
-	connects    int
-	mails       int
+	admission   admission
 }
 
 // A faultState is a fault and how often it has matched.
@@ -229,22 +226,16 @@ func (r *Relay) SetLimits(l Limits) {
 func (r *Relay) limit() Limits {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.limits
+	return r.limitLocked()
 }
 
-// count counts a connection or a mail in the current second, and reports whether it is within the limit.
-func (r *Relay) count(now time.Duration, mail bool) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if second := int64(now / time.Second); second != r.second {
-		r.second, r.connects, r.mails = second, 0, 0
+// limitLocked is Limits with what main.cf sets beside it. mu is held.
+func (r *Relay) limitLocked() Limits {
+	l := r.limits
+	if n := r.cfg.SMTPDClientConnectionCountLimit; n > 0 && (l.ClientConnections == 0 || n < l.ClientConnections) {
+		l.ClientConnections = n
 	}
-	if mail {
-		r.mails++
-		return r.limits.MessageRate == 0 || r.mails <= r.limits.MessageRate
-	}
-	r.connects++
-	return r.limits.ConnectionRate == 0 || r.connects <= r.limits.ConnectionRate
+	return l
 }
 
 // Queues are the numbers of messages in a relay's queues, notifications included.
@@ -277,13 +268,6 @@ func (r *Relay) Wipe() {
 	r.e.pump(r.e.now())
 }
 
-// Sessions is the number of open client sessions.
-func (r *Relay) Sessions() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.sessions)
-}
-
 // fallbacks are the relays that smtp_fallback_relay names, in the order they are tried: as written, and the hosts of a
 // name by preference, equal ones in any order.
 func (r *Relay) fallbacks(e *engine) []*Relay {
@@ -295,7 +279,7 @@ func (r *Relay) fallbacks(e *engine) []*Relay {
 			}
 			continue
 		}
-		mx := r.c.dns.mx(strings.ToLower(entry))
+		mx := r.c.dns.MX(strings.ToLower(entry))
 		rand.Shuffle(len(mx), func(i, j int) { mx[i], mx[j] = mx[j], mx[i] })
 		slices.SortStableFunc(mx, func(a, b MX) int { return int(a.Preference) - int(b.Preference) })
 		for _, m := range mx {

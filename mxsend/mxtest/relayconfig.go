@@ -27,7 +27,7 @@ type RelayConfig struct {
 	QmgrMessageRecipientLimit int // recipients in the active queue; zero: 20000
 
 	DefaultProcessLimit int // processes of each transport; zero: 100
-	SMTPDProcessLimit   int // sessions served at a time; zero: 100. More wait without a greeting
+	SMTPDProcessLimit   int // sessions served at a time; zero: 100. More wait in turn, without a greeting
 
 	InitialDestinationConcurrency             int           // zero: 5
 	DefaultDestinationConcurrencyLimit        int           // zero: 20
@@ -40,7 +40,7 @@ type RelayConfig struct {
 	NoSMTPConnectionCacheOnDemand             bool          // smtp_connection_cache_on_demand = no
 	MessageSizeLimit                          int           // octets of one message; zero: 10240000
 	SMTPDRecipientLimit                       int           // recipients of one transaction; zero: 1000
-	SMTPDClientConnectionCountLimit           int           // sessions of a client; zero: no limit, as for mynetworks
+	SMTPDClientConnectionCountLimit           int           // sessions of one client address; zero: no limit, as for mynetworks
 	SMTPDJunkCommandLimit                     int           // RSET, NOOP, VRFY in a session; zero: 100
 	SMTPDTimeout                              time.Duration // silence before a session is closed; zero: 300 s
 

@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// maxSessions bounds the connections of a relay, those included that wait for a process of smtpd: more are closed at once.
+// maxSessions bounds the connections of a relay, those included that wait for a process of smtpd: more are closed at once. (A
+// kernel's backlog is shorter, with Postfix as long as the process limit, and beyond it connecting itself hangs.)
 const maxSessions = 4096
 
 // serve accepts clients until the listener is closed.
@@ -19,7 +20,7 @@ func (r *Relay) serve(listener net.Listener, address string) {
 			if err != nil {
 				return
 			}
-			s := &session{r: r, conn: conn, ended: make(chan struct{})}
+			s := &session{r: r, conn: conn, addr: hostOf(conn), ended: make(chan struct{})}
 			r.mu.Lock()
 			if r.listener != listener {
 				r.mu.Unlock()
@@ -32,6 +33,7 @@ func (r *Relay) serve(listener net.Listener, address string) {
 				continue
 			}
 			r.sessions[s] = struct{}{}
+			r.admission.enter(s, r.limits)
 			if r.c.cfg.Transcripts {
 				s.log = &transcript{now: r.e.now}
 				r.transcripts = append(r.transcripts, s.log)
@@ -41,6 +43,7 @@ func (r *Relay) serve(listener net.Listener, address string) {
 				s.serve()
 				r.mu.Lock()
 				delete(r.sessions, s)
+				r.admission.leave(s, r.e.now())
 				r.mu.Unlock()
 				if log := r.c.cfg.Logger; log != nil {
 					log.Debug("session ended", "relay", r.name, "client", s.helo, "after", time.Since(r.e.start))

@@ -17,6 +17,7 @@ import (
 type session struct {
 	r     *Relay
 	conn  net.Conn // as accepted
+	addr  string   // the client's
 	quiet atomic.Bool
 	ended chan struct{} // closed by reset
 	once  atomic.Bool
@@ -29,12 +30,23 @@ type session struct {
 	env        envelope
 	buf        []byte // content is read into it
 	log        *transcript
+
+	turn    chan struct{} // closed when a process is free for it; nil: it is turned away
+	served  bool          // its turn has come; guarded by Relay.mu
+	counted bool          // as its client's; guarded by Relay.mu
 }
 
 // serve runs the session to its end.
 func (s *session) serve() {
 	defer s.conn.Close()
 	defer s.abort()
+	if s.turn != nil {
+		select {
+		case <-s.turn:
+		case <-s.ended:
+			return
+		}
+	}
 	s.c = smtpwire.NewServerConn(quietConn{s.conn, s})
 	s.c.SetTimeout(s.r.cfg.SMTPDTimeout)
 	if s.log != nil {
@@ -45,14 +57,9 @@ func (s *session) serve() {
 			return
 		}
 	}
-	if !s.admit() {
+	if refusal := s.refusal(); refusal != "" {
+		s.c.Reply(421, "4.7.0", s.r.name+" Error: "+refusal)
 		s.c.Flush()
-		return
-	}
-	select {
-	case s.r.slots <- struct{}{}:
-		defer func() { <-s.r.slots }()
-	case <-s.ended:
 		return
 	}
 	if !s.at(AtGreeting, func() bool { s.c.Reply(220, "", s.r.name+" ESMTP Postfix"); return true }) {
@@ -64,22 +71,17 @@ func (s *session) serve() {
 	s.c.Flush()
 }
 
-// admit turns the client away where there are too many.
-func (s *session) admit() bool {
-	l := s.r.limit()
-	max := l.Connections
-	if n := s.r.cfg.SMTPDClientConnectionCountLimit; n > 0 && (max == 0 || n < max) {
-		max = n
+// refusal says why the client is turned away, or nothing.
+func (s *session) refusal() string {
+	if s.turn == nil {
+		return "too many connections"
 	}
-	if !s.r.count(s.r.e.now(), false) {
-		s.c.Reply(421, "4.7.0", s.r.name+" Error: too many connections a second")
-		return false
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	if !s.r.admission.greet(s, s.r.e.now(), s.r.limitLocked()) {
+		return "too many connections from " + s.addr
 	}
-	if max > 0 && s.r.Sessions() > max {
-		s.c.Reply(421, "4.7.0", s.r.name+" Error: too many connections")
-		return false
-	}
-	return true
+	return ""
 }
 
 // next serves a command, and reports whether the session goes on.

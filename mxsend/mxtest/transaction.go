@@ -13,7 +13,7 @@ import (
 func (s *session) abort() {
 	if s.mail {
 		s.mail = false
-		s.r.e.transactionEnded()
+		s.r.e.transactionEnded(s.r)
 	}
 	s.env = envelope{}
 }
@@ -36,7 +36,7 @@ func (s *session) mailFrom(arg string) bool {
 		s.c.Reply(501, "5.1.7", "Bad sender address syntax")
 		return true
 	}
-	env := envelope{returnPath: path.Address, client: s.helo, clientAddr: hostOf(s.conn), user: s.user, tls: s.tls, esmtp: s.esmtp}
+	env := envelope{returnPath: path.Address, client: s.helo, clientAddr: s.addr, user: s.user, tls: s.tls, esmtp: s.esmtp}
 	for _, p := range path.Params {
 		if problem := s.mailParam(&env, p); problem.code != 0 {
 			s.c.Reply(problem.code, problem.status, problem.text)
@@ -48,15 +48,23 @@ func (s *session) mailFrom(arg string) bool {
 			s.c.Reply(452, "4.3.1", "Insufficient system storage")
 			return true
 		}
-		if !s.r.count(s.r.e.now(), true) {
+		if !s.within(l) {
 			s.c.Reply(450, "4.7.1", "Error: too much mail from "+env.clientAddr)
 			return true
 		}
 	}
 	s.mail, s.env = true, env
 	s.r.e.open.Add(1)
+	s.r.open.Add(1)
 	s.c.Reply(250, "2.1.0", "Ok")
 	return true
+}
+
+// within counts a mail against its client's rate.
+func (s *session) within(l Limits) bool {
+	s.r.mu.Lock()
+	defer s.r.mu.Unlock()
+	return s.r.admission.mail(s.addr, s.r.e.now(), l)
 }
 
 // mailParam reads a parameter of MAIL.

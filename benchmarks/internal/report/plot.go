@@ -1,12 +1,9 @@
 package report
 
 import (
-	"errors"
 	"image/color"
-	"os"
-	"path/filepath"
+	"strings"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 )
@@ -30,9 +27,10 @@ func colours() []color.Color {
 // Bars draws a bar of each series for each group into dir, as name.svg and
 // name.png.
 func Bars(dir, name, title, unit string, groups []string, series []Series) error {
-	p := plot.New()
-	p.Title.Text, p.Y.Label.Text, p.Y.Min = title, unit, 0
-	width := vg.Points(60 / float64(max(1, len(series))))
+	c := NewChart(title, "", unit)
+	c.Y.Min = 0
+	width := vg.Points(max(8, 66/float64(max(1, len(series)))))
+	group := width * vg.Length(len(series)+1)
 	for i, s := range series {
 		bars, err := plotter.NewBarChart(plotter.Values(s.Y), width)
 		if err != nil {
@@ -40,44 +38,39 @@ func Bars(dir, name, title, unit string, groups []string, series []Series) error
 		}
 		bars.Color, bars.LineStyle.Width = colours()[i%len(colours())], 0
 		bars.Offset = width * vg.Length(float64(i)-float64(len(series)-1)/2)
-		p.Add(bars)
-		p.Legend.Add(s.Name, bars)
+		c.Add(bars)
+		c.Name(s.Name, bars)
 	}
-	p.NominalX(groups...)
-	p.X.Min, p.X.Max = -0.5, float64(len(groups))-0.5
-	p.Legend.Top = true
-	return SavePlot(p, dir, name, vg.Points(max(400, 90*float64(len(groups)))))
+	labels := make([]string, len(groups))
+	for i, g := range groups {
+		labels[i] = wrap(g, c.X.Tick.Label, max(group, vg.Points(84)))
+		for line := range strings.SplitSeq(labels[i], "\n") {
+			group = max(group, c.X.Tick.Label.Width(line)+vg.Points(18))
+		}
+	}
+	c.NominalX(labels...)
+	c.X.Min, c.X.Max = -0.5, float64(len(groups))-0.5
+	return c.Save(dir, name, max(vg.Points(420), group*vg.Length(len(groups))+vg.Points(80)))
 }
 
 // Lines draws a line for each series into dir, as name.svg and name.png.
 func Lines(dir, name, title, xUnit, yUnit string, series []Series) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text, p.Y.Min = title, xUnit, yUnit, 0
-	p.Add(plotter.NewGrid())
+	c := NewChart(title, xUnit, yUnit)
+	c.Y.Min = 0
+	c.Add(plotter.NewGrid())
 	for i, s := range series {
 		points := make(plotter.XYs, len(s.Y))
 		for k := range points {
 			points[k].X, points[k].Y = s.X[k], s.Y[k]
-			p.Y.Max = max(p.Y.Max, 1.2*s.Y[k])
+			c.Y.Max = max(c.Y.Max, 1.05*s.Y[k])
 		}
 		line, err := plotter.NewLine(points)
 		if err != nil {
 			return err
 		}
 		line.Color, line.Width = colours()[i%len(colours())], vg.Points(1.5)
-		p.Add(line)
-		p.Legend.Add(s.Name, line)
+		c.Add(line)
+		c.Name(s.Name, line)
 	}
-	p.Legend.Top = true
-	return SavePlot(p, dir, name, vg.Points(600))
-}
-
-// SavePlot writes a plot of any kind into dir, as name.svg and name.png.
-func SavePlot(p *plot.Plot, dir, name string, width vg.Length) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	file := filepath.Join(dir, name)
-	height := max(vg.Points(320), width/2)
-	return errors.Join(p.Save(width, height, file+".svg"), p.Save(width, height, file+".png"))
+	return c.Save(dir, name, vg.Points(600))
 }

@@ -1,0 +1,177 @@
+package mxsend
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Why a message was not accepted in all its time, whoever ended that: what was said
+// to it last, what fails at each relay, and why nobody waits any longer.
+
+// causes are several of them, on one line. The text is made when it is asked for,
+// since the errors may be the user's.
+type causes []error
+
+func (cs causes) Error() string {
+	texts := make([]string, len(cs))
+	for i, err := range cs {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (cs causes) Unwrap() []error { return cs }
+
+// joinCauses joins causes; any may be nil.
+func joinCauses(errs ...error) error {
+	var joined causes
+	for _, err := range errs {
+		if err != nil {
+			joined = append(joined, err)
+		}
+	}
+	switch len(joined) {
+	case 0:
+		return nil
+	case 1:
+		return joined[0]
+	}
+	return joined
+}
+
+// A relayCause is what fails at a relay, within the error of a message that it
+// kept waiting.
+type relayCause struct{ failure *Error }
+
+func (c relayCause) Error() string { return c.failure.where() }
+func (c relayCause) Unwrap() error { return c.failure.Err }
+
+// where is the error's text without the outcome.
+func (e *Error) where() string {
+	text := e.Stage.String()
+	if e.Relay != "" {
+		text += " of " + e.Relay
+	}
+	if e.Reply.Code != 0 {
+		text += ": " + e.Reply.String()
+	}
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return text
+}
+
+// failing returns the last failure of each relay that is not well, or that keeps
+// whoever connects to it waiting; the latest is the first.
+func (p *pool) failing(now time.Time) (failures []*Error) {
+	for _, r := range p.relays {
+		failure := r.lastErr
+		if failure == nil || r.health.failures == 0 && r.health.refusals == 0 && r.misfit == nil {
+			cn := r.openingLongest()
+			if cn == nil {
+				continue
+			}
+			failure = cn.stillOpening(now)
+		}
+		failures = append(failures, failure)
+		if failure == p.lastErr {
+			last := len(failures) - 1
+			failures[0], failures[last] = failures[last], failures[0]
+		}
+	}
+	return failures
+}
+
+// openingLongest returns the connection that is being opened for the longest time.
+func (r *relay) openingLongest() (longest *conn) {
+	for _, cn := range r.conns {
+		if cn.state == connOpening && (longest == nil || cn.opening.Before(longest.opening)) {
+			longest = cn
+		}
+	}
+	return longest
+}
+
+// stillOpening is the failure of a connection that may yet be opened, for those
+// who do not wait any longer.
+func (c *conn) stillOpening(now time.Time) *Error {
+	stage := Stage(c.stage.Load())
+	return &Error{Outcome: Deferred, Stage: stage, Relay: c.relay.name,
+		Err: fmt.Errorf("no answer in %v%s", now.Sub(c.opening).Round(time.Millisecond), c.silenceHint(stage))}
+}
+
+// silenceHint says what may be wrong where a relay takes the connection and says
+// nothing.
+func (c *conn) silenceHint(stage Stage) string {
+	if stage != StageGreeting || c.client.cfg.TLS == TLSImplicit {
+		return ""
+	}
+	return "; a relay that waits for TLS from the first octet (port 465) needs Config.TLS: mxsend.TLSImplicit"
+}
+
+// noteFailedOpening enters a connection that could not be opened in the receipts
+// of those that waited for it.
+func (c *Client) noteFailedOpening(cn *conn, failure *Error, now time.Time) {
+	for e := c.lane(cn.lane).queue.head; e != nil; e = e.next {
+		c.noteWait(e, cn, failure, cn.secured, now)
+	}
+}
+
+// noteWait enters in an entry's receipt that it waited for a connection in vain.
+func (c *Client) noteWait(e *entry, cn *conn, failure *Error, secured bool, now time.Time) {
+	if e.awaits.IsZero() {
+		return
+	}
+	start := cn.opening
+	if start.Before(e.awaits) {
+		start = e.awaits
+	}
+	c.note(e, Attempt{Relay: failure.Relay, TLS: secured, Stage: failure.Stage, Reply: failure.Reply, Err: failure, Start: start, Duration: now.Sub(start)})
+}
+
+// giveUp gives every pending recipient the outcome of one that was not accepted
+// in all its time: Deferred if a connection was tried, NotAttempted if not. cause
+// is why the time is over; it may be nil.
+func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
+	p := c.lane(e.lane).pool
+	if !e.awaits.IsZero() {
+		for _, r := range p.relays {
+			if cn := r.openingLongest(); cn != nil && cn.lane == e.lane {
+				c.noteWait(e, cn, cn.stillOpening(now), false, now)
+			}
+		}
+	}
+	tried = tried || e.tried || p.failures > e.poolFails
+	failing := p.failing(now)
+	for i := range e.rcpts {
+		if to := &e.rcpts[i]; !to.settled {
+			err := e.whyGivenUp(to.last, tried, failing, cause)
+			e.settle(i, err, err.Relay)
+		}
+	}
+}
+
+// whyGivenUp is the error of a recipient that was given up. last is why it was
+// still pending; nil: no relay was asked.
+func (e *entry) whyGivenUp(last *Error, tried bool, failing []*Error, cause error) *Error {
+	err := &Error{Outcome: NotAttempted, Stage: StageLookup}
+	if tried {
+		err.Outcome, err.Stage = Deferred, StageConnect
+	}
+	if last == nil && tried && len(failing) > 0 {
+		last = failing[0]
+	}
+	var all []error
+	if last != nil {
+		err.Stage, err.Relay, err.Reply = last.Stage, last.Relay, last.Reply
+		all = append(all, last.Err)
+	}
+	for _, f := range failing {
+		if last == nil || f.Relay != last.Relay {
+			all = append(all, relayCause{f})
+		}
+	}
+	err.Err = joinCauses(append(all, cause)...)
+	return err
+}
