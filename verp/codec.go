@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"golang.org/x/net/idna"
 )
 
 const (
@@ -47,7 +49,8 @@ type Config struct {
 	// recipient_delimiter of most Postfix setups.
 	Delimiter byte
 
-	// Domain is the domain of the return paths, in ASCII.
+	// Domain is the domain of the return paths. Letters beyond ASCII are
+	// converted to A-labels, which Encode writes; Decode reads both.
 	Domain string
 
 	// Keys: the first signs, all are accepted. They are copied.
@@ -64,14 +67,15 @@ type Config struct {
 	// where that is longer). Zero: 5 days, Postfix's default for both.
 	QueueLifetime time.Duration
 
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock, of any year. Nil: time.Now.
 	Now func() time.Time
 }
 
 // Codec writes and reads signed return paths. It is safe for concurrent use.
 type Codec struct {
 	prefix   string // lower case, delimiter included; empty for none
-	domain   string // lower case
+	domain   string // in ASCII and lower case
+	idn      bool   // domain is also written in other letters
 	validity time.Duration
 	now      func() time.Time
 	maxID    int
@@ -99,11 +103,13 @@ func New(cfg Config) (*Codec, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if err := errors.Join(checkPrefix(cfg), checkDomain(cfg.Domain), checkKeys(cfg.Keys), checkValidity(cfg)); err != nil {
+	ascii, err := asciiDomain(cfg.Domain)
+	if err := errors.Join(checkPrefix(cfg), err, checkKeys(cfg.Keys), checkValidity(cfg)); err != nil {
 		return nil, err
 	}
 	c := &Codec{
-		domain:   strings.ToLower(cfg.Domain),
+		domain:   ascii,
+		idn:      ascii != strings.ToLower(cfg.Domain) || strings.Contains(ascii, "xn--"),
 		validity: cfg.Validity,
 		now:      cfg.Now,
 		maxID:    maxID,
@@ -142,18 +148,24 @@ func (c *Codec) Encode(id []byte) (string, error) {
 // MessageID returns a Message-ID, angle brackets included, that carries the
 // same token as Encode's return path and a random part behind it, so that two
 // mails with the same id are still told apart. Decode reads it.
-func (c *Codec) MessageID(id []byte) (string, error) {
+func (c *Codec) MessageID(id []byte) (string, error) { return c.messageID(id, "<", ">") }
+
+// BareMessageID is MessageID without the angle brackets, for libraries that add
+// them: go-mail's SetMessageIDWithValue, go-message's SetMessageID.
+func (c *Codec) BareMessageID(id []byte) (string, error) { return c.messageID(id, "", "") }
+
+func (c *Codec) messageID(id []byte, before, behind string) (string, error) {
 	if len(id) > c.maxID {
 		return "", fmt.Errorf("%w: %d octets, at most %d are possible", ErrIDTooLong, len(id), c.maxID)
 	}
 	var buf [320]byte
-	b := append(buf[:0], '<')
+	b := append(buf[:0], before...)
 	b = c.appendToken(b, id)
 	b = append(b, '.')
 	b = appendNonce(b)
 	b = append(b, '@')
 	b = append(b, c.domain...)
-	b = append(b, '>')
+	b = append(b, behind...)
 	return string(b), nil
 }
 
@@ -165,7 +177,7 @@ func (c *Codec) MessageID(id []byte) (string, error) {
 // is filled. Signatures are compared in constant time.
 func (c *Codec) Decode(address string) (Token, error) {
 	local, domain, ok := splitAddress(address)
-	if !ok || !equalFold(strings.TrimSuffix(domain, "."), c.domain) {
+	if !ok || !c.isDomain(strings.TrimSuffix(domain, ".")) {
 		return Token{}, ErrForeign
 	}
 	if inner, ok := batvLocal(local); ok {
@@ -187,17 +199,30 @@ func (c *Codec) Decode(address string) (Token, error) {
 	if signer == nil || !signer.verify(raw[:n]) {
 		return Token{}, ErrForged
 	}
+	now := c.now()
 	t := Token{
 		ID:     append(make([]byte, 0, n-overhead), raw[headLen:n-macLen]...),
-		Issued: dayStart(int(raw[1])<<8 | int(raw[2])),
+		Issued: dayStart(uint16(raw[1])<<8|uint16(raw[2]), now),
 	}
-	if !c.current(t.Issued) {
+	if !c.current(t.Issued, now) {
 		return t, ErrExpired
 	}
 	return t, nil
 }
 
-// Domain returns the domain of the return paths, in lower case.
+// isDomain reports whether a domain is the Codec's.
+func (c *Codec) isDomain(domain string) bool {
+	if equalFold(domain, c.domain) {
+		return true
+	}
+	if !c.idn || isASCII(domain) {
+		return false
+	}
+	ascii, err := idna.Lookup.ToASCII(domain)
+	return err == nil && ascii == c.domain
+}
+
+// Domain returns the domain of the return paths, in ASCII and lower case.
 func (c *Codec) Domain() string { return c.domain }
 
 // tokenText finds the token in a local part: behind the prefix, or before the
@@ -214,8 +239,7 @@ func (c *Codec) tokenText(local string) (text string, ours bool) {
 
 // current reports whether a token issued on the day that starts at issued is
 // acceptable now. Validity counts from the end of that day.
-func (c *Codec) current(issued time.Time) bool {
-	now := c.now()
+func (c *Codec) current(issued, now time.Time) bool {
 	return !issued.After(now.Add(futureDays*24*time.Hour)) && now.Before(issued.Add(24*time.Hour+c.validity))
 }
 
@@ -226,7 +250,7 @@ func (c *Codec) appendToken(b []byte, id []byte) []byte {
 	raw[0], raw[1], raw[2] = c.first.id, byte(day>>8), byte(day)
 	n := headLen + copy(raw[headLen:], id)
 	c.first.sign(&raw, n)
-	return appendBase32(b, raw[:n+macLen])
+	return encoding.AppendEncode(b, raw[:n+macLen])
 }
 
 func checkPrefix(cfg Config) error {
@@ -234,7 +258,7 @@ func checkPrefix(cfg Config) error {
 		return fmt.Errorf("verp: Delimiter %q: use one of + - = _ .", cfg.Delimiter)
 	}
 	// The longest token must fit behind it (RFC 5321 §4.5.3.1.1).
-	if most := maxLocal - base32Len(maxRaw) - 1; len(cfg.Prefix) > most {
+	if most := maxLocal - maxText - 1; len(cfg.Prefix) > most {
 		return fmt.Errorf("verp: Prefix has %d octets: at most %d leave room for the token", len(cfg.Prefix), most)
 	}
 	for i := range len(cfg.Prefix) {
@@ -251,29 +275,49 @@ func checkPrefix(cfg Config) error {
 	return nil
 }
 
-func checkDomain(domain string) error {
+// asciiDomain checks a domain and returns it in ASCII and lower case.
+func asciiDomain(domain string) (string, error) {
 	if domain == "" {
-		return errors.New("verp: no Domain: name the domain of the return paths")
+		return "", errors.New("verp: no Domain: name the domain of the return paths")
+	}
+	if !isASCII(domain) {
+		ascii, err := idna.Lookup.ToASCII(domain)
+		if err != nil {
+			return "", fmt.Errorf("verp: Domain %q is not a domain name: %w", domain, err)
+		}
+		domain = ascii
 	}
 	if len(domain) > 253 {
-		return fmt.Errorf("verp: Domain has %d octets: at most 253 are possible", len(domain))
+		return "", fmt.Errorf("verp: Domain has %d octets: at most 253 are possible", len(domain))
 	}
 	for label := range strings.SplitSeq(domain, ".") {
 		if label == "" || len(label) > 63 {
-			return fmt.Errorf("verp: Domain %q has an empty or over-long label", domain)
+			return "", fmt.Errorf("verp: Domain %q has an empty or over-long label", domain)
 		}
 		for i := range len(label) {
 			if !isAlnum(label[i]) && label[i] != '-' && label[i] != '_' {
-				return fmt.Errorf("verp: Domain %q is not a domain name: write it in ASCII, international names as xn--…", domain)
+				return "", fmt.Errorf("verp: Domain %q is not a domain name: %q is not allowed", domain, label[i])
 			}
 		}
 	}
-	return nil
+	return strings.ToLower(domain), nil
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 func checkValidity(cfg Config) error {
 	if cfg.QueueLifetime < 0 {
 		return fmt.Errorf("verp: QueueLifetime is negative")
+	}
+	if cfg.Validity >= maxValidity {
+		return fmt.Errorf("verp: Validity %v is too long: days of issue repeat after %v", cfg.Validity, 2*maxValidity)
 	}
 	if least := 2 * cfg.QueueLifetime; cfg.Validity < least {
 		return fmt.Errorf("verp: Validity %v is under %v, twice the relays' queue lifetime, so genuine bounces would be refused: raise it, or set QueueLifetime to what the relays really use", cfg.Validity, least)

@@ -211,7 +211,8 @@ func TestNewRefuses(t *testing.T) {
 		want   string
 	}{
 		{"no domain", func(c *Config) { c.Domain = "" }, "Domain"},
-		{"domain in UTF-8", func(c *Config) { c.Domain = "bücher.example" }, "xn--"},
+		{"domain with a space in UTF-8", func(c *Config) { c.Domain = "bü cher.example" }, "Domain"},
+		{"domain that is no A-label", func(c *Config) { c.Domain = "xn--\u00fc.example" }, "Domain"},
 		{"domain with a line end", func(c *Config) { c.Domain = "example.com\r\n" }, "Domain"},
 		{"domain with an empty label", func(c *Config) { c.Domain = "example..com" }, "label"},
 		{"no keys", func(c *Config) { c.Keys = nil }, "Keys"},
@@ -223,6 +224,7 @@ func TestNewRefuses(t *testing.T) {
 		{"delimiter", func(c *Config) { c.Delimiter = '@' }, "Delimiter"},
 		{"BATV's prefix", func(c *Config) { c.Prefix, c.Delimiter = "prvs", '=' }, "BATV"},
 		{"validity under the queues'", func(c *Config) { c.Validity = 9 * 24 * time.Hour }, "queue lifetime"},
+		{"validity of a century", func(c *Config) { c.Validity = 100 * 365 * 24 * time.Hour }, "Validity"},
 		{"negative validity", func(c *Config) { c.Validity = -1 }, "Validity"},
 		{"negative queue lifetime", func(c *Config) { c.QueueLifetime = -1 }, "QueueLifetime"},
 	}

@@ -29,6 +29,11 @@
 // readable and anyone can forge it: use it for compatibility, and treat what
 // it says as unverified.
 //
+// # In tests
+//
+// Tokens are made and read by [Config.Now], of whatever year: in a synctest
+// bubble, whose clock starts in 2000, nothing has to be set.
+//
 // # Bugs
 //
 // The day of issue has a resolution of one day, so a token lives up to a day

@@ -17,23 +17,40 @@ const (
 	macLen   = 10 // 80 bits: 2^80 mails to forge one, while each costs an SMTP command
 	overhead = headLen + macLen
 	maxRaw   = overhead + maxID
+	maxText  = 47 // octets of maxRaw in base32
 
 	nonceLen  = 8
-	nonceText = 13 // base32Len(nonceLen)
+	nonceText = 13 // octets of nonceLen in base32
 )
 
 // label separates this use of a secret from any other, and this version of the
 // format from later ones.
 const label = "mxsend verp token v1"
 
-// epoch is day 0 of the day of issue, which lasts until 2203.
-var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).Unix() / 86400
+// epoch is day 0 of the days of issue. They are counted modulo 2^16: on the wire
+// as ever since 2024, and before and long after in any case.
+var epoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC).Unix() / secondsOfDay
 
-func dayOf(t time.Time) uint16 {
-	return uint16(min(max(t.Unix()/86400-epoch, 0), 1<<16-1))
+const secondsOfDay = 86400
+
+// maxValidity is how far apart two days can be to be told apart.
+const maxValidity = 1 << 15 * 24 * time.Hour // 89 years
+
+// dayNumber counts days from the epoch, backwards too: a test may run in 2000.
+func dayNumber(t time.Time) int64 {
+	s := t.Unix()
+	return (s-((s%secondsOfDay)+secondsOfDay)%secondsOfDay)/secondsOfDay - epoch
 }
 
-func dayStart(day int) time.Time { return time.Unix((epoch+int64(day))*86400, 0).UTC() }
+func dayOf(t time.Time) uint16 { return uint16(dayNumber(t)) }
+
+// dayStart returns when the day of issue began: of all the days with that number
+// the one closest to now.
+func dayStart(day uint16, now time.Time) time.Time {
+	today := dayNumber(now)
+	apart := int16(day - uint16(today))
+	return time.Unix((epoch+today+int64(apart))*secondsOfDay, 0).UTC()
+}
 
 // signer computes the HMAC of tokens with one key. A prepared hash costs far
 // more to make than to use, so they are kept.
@@ -99,7 +116,7 @@ func isToken(text string) bool {
 // decodeToken decodes the text of a token and returns its length in octets.
 func decodeToken(raw *[maxRaw]byte, text string) (n int, ok bool) {
 	n = len(text) * 5 / 8
-	if n < overhead || n > maxRaw || base32Len(n) != len(text) {
+	if n < overhead || n > maxRaw || encoding.EncodedLen(n) != len(text) {
 		return 0, false
 	}
 	return n, decodeBase32(raw[:n], text)
@@ -109,5 +126,5 @@ func decodeToken(raw *[maxRaw]byte, text string) (n int, ok bool) {
 func appendNonce(b []byte) []byte {
 	var nonce [nonceLen]byte
 	_, _ = rand.Read(nonce[:]) // never fails; it crashes the program instead
-	return appendBase32(b, nonce[:])
+	return encoding.AppendEncode(b, nonce[:])
 }

@@ -73,11 +73,11 @@ func TestJSON(t *testing.T) {
 		got = append(got, x)
 	}
 	failed := recipient{"jane@example.net", "failed", "5.1.1", 550, true, "mailbox-unknown"}
-	delayed := recipient{"john@example.net", "delayed", "4.4.1", 0, false, "expired"}
+	expired := recipient{"john@example.net", "failed", "4.4.1", 0, false, "expired"} // given up is failed
 	want := []line{
 		{File: eml, Kind: "bounce", Recipients: []recipient{failed}},
-		{File: mbox, Kind: "bounce", Recipients: []recipient{failed, delayed}},
-		{File: filepath.Join(maildir, "cur", "2.host;2,S"), Kind: "bounce", Recipients: []recipient{delayed}},
+		{File: mbox, Kind: "bounce", Recipients: []recipient{failed, expired}},
+		{File: filepath.Join(maildir, "cur", "2.host;2,S"), Kind: "bounce", Recipients: []recipient{expired}},
 		{File: filepath.Join(maildir, "new", "1.host"), Kind: "bounce", Recipients: []recipient{failed}},
 		{File: person, Kind: "none", Recipients: []recipient{}},
 	}
@@ -89,6 +89,25 @@ func TestJSON(t *testing.T) {
 		w, _ := json.Marshal(want[i])
 		if !bytes.Equal(g, w) {
 			t.Errorf("got  %s\nwant %s", g, w)
+		}
+	}
+}
+
+// TestLineEnds: an mbox is split whatever its lines end with.
+func TestLineEnds(t *testing.T) {
+	two := "From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n" + notice + "\nFrom MAILER-DAEMON Thu Jan  1 00:00:01 1970\n" + strings.ReplaceAll(notice, "jane@", "joan@")
+	for _, end := range []string{"\n", "\r\n", "\r"} {
+		mbox := write(t, t.TempDir(), "two.mbox", strings.ReplaceAll(two, "\n", end))
+		var out bytes.Buffer
+		if err := run(t.Context(), []string{"-json", mbox}, &out); err != nil {
+			t.Fatal(err)
+		}
+		var got line
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Recipients) != 2 || got.Recipients[0].Recipient != "jane@example.net" || got.Recipients[1].Recipient != "joan@example.net" {
+			t.Errorf("lines ending with %q: %+v", end, got.Recipients)
 		}
 	}
 }
@@ -161,7 +180,7 @@ func TestListen(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	for _, want := range []string{`"verdict":"valid"`, `"id":"0000000000000001"`, `"recipient":"jane@example.net"`} {
+	for _, want := range []string{`"verdict":"valid"`, `"id":"0000000000000001"`, `"suppress":true`, `"recipient":"jane@example.net"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in\n%s", want, out.String())
 		}

@@ -116,8 +116,11 @@ func readFile(parser bounce.Parser, name string) (line, error) {
 
 // splitMbox splits at "From " lines that precede a header (RFC 4155); not all
 // writers leave an empty line before them. What does not start with one is a
-// single message.
+// single message. The lines of a whole mbox may end with CR.
 func splitMbox(data []byte) [][]byte {
+	if bytes.IndexByte(data, '\n') < 0 {
+		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
+	}
 	if !bytes.HasPrefix(data, []byte("From ")) {
 		return [][]byte{data}
 	}
@@ -150,7 +153,7 @@ func isFromLine(data []byte) bool {
 // line is the JSON of one file.
 type line struct {
 	File         string      `json:"file"`
-	Kind         string      `json:"kind"` // bounce, delayed, delivered, complaint, autoreply, none
+	Kind         string      `json:"kind"` // bounce, delayed, delivered, complaint, unsubscribe, autoreply, none
 	Recipients   []recipient `json:"recipients"`
 	FeedbackType string      `json:"feedback_type,omitempty"`
 }
@@ -165,17 +168,7 @@ type recipient struct {
 }
 
 func recipientLine(r bounce.Recipient) recipient {
-	return recipient{r.Address, action(r), r.Status, r.Code, r.Action == "failed" && r.Category.Hard(), r.Category.String()}
-}
-
-// action is the report's, but for a mail that expired without any answer of
-// the destination. Then nobody has failed this recipient: the mail was only
-// ever delayed, which the file's kind "bounce" says was too long.
-func action(r bounce.Recipient) string {
-	if r.Action == "failed" && r.Category == bounce.ExpiredInQueue && (r.Code == 0 || strings.HasSuffix(r.Status, ".4.316")) {
-		return "delayed"
-	}
-	return r.Action
+	return recipient{r.Address, r.Action, r.Status, r.Code, r.Hard(), r.Category.String()}
 }
 
 func kindName(k bounce.Kind) string {
@@ -188,6 +181,8 @@ func kindName(k bounce.Kind) string {
 		return "delivered"
 	case bounce.Complaint:
 		return "complaint"
+	case bounce.Unsubscribe:
+		return "unsubscribe"
 	case bounce.AutoReply:
 		return "autoreply"
 	}

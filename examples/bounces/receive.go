@@ -76,12 +76,13 @@ type eventLine struct {
 	Key        string      `json:"key"`
 	Verdict    string      `json:"verdict"`
 	ID         string      `json:"id,omitempty"` // hexadecimal
+	Suppress   bool        `json:"suppress"`     // reason to send no more mail to this ID
 	Kind       string      `json:"kind,omitempty"`
 	Recipients []recipient `json:"recipients,omitempty"`
 }
 
 func (p *printer) handle(_ context.Context, e bounce.Event) error {
-	l := eventLine{Key: e.Key, Verdict: e.Verdict.String(), ID: fmt.Sprintf("%x", e.Token.ID)}
+	l := eventLine{Key: e.Key, Verdict: e.Verdict.String(), ID: fmt.Sprintf("%x", e.Token.ID), Suppress: e.Suppresses()}
 	if e.Report != nil {
 		l.Kind = kindName(e.Report.Kind)
 		for _, r := range e.Report.Recipients {

@@ -7,8 +7,8 @@ import (
 
 // ServerContent is what came after DATA.
 type ServerContent struct {
-	Octets []byte // dots unstuffed, without the final dot; what was appended to dst
-	Size   int    // octets, also where they were over the limit and not kept
+	Octets []byte // dots unstuffed, without the final dot; what was appended to dst, up to the limit
+	Size   int    // octets, also those over the limit, which are not kept
 	Over   bool   // over the limit
 	BareLF bool   // an LF without CR before it, or a CR without LF after it: RFC 5321 §2.3.8 forbids both
 }
@@ -50,10 +50,9 @@ func (c *ServerConn) ReadContent(dst []byte, limit int) (ServerContent, error) {
 		content.Size += len(chunk)
 		if limit > 0 && content.Size > limit {
 			content.Over = true
-			dst = dst[:start]
-		} else {
-			dst = append(dst, chunk...)
+			chunk = chunk[:limit-(len(dst)-start)]
 		}
+		dst = append(dst, chunk...)
 		lineStart = ended
 	}
 }

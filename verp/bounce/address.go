@@ -9,8 +9,10 @@ func firstAddress(s string) string {
 	return a
 }
 
-// nextAddress returns the first address in s from pos on, and where it ends.
+// nextAddress returns the first address in s from pos on, and where it ends. One
+// that is longer than allowed is none: cut, it would be another.
 func nextAddress(s string, pos int) (address string, end int) {
+	from := pos // an address does not overlap the one before: a@b@c
 	for pos < len(s) {
 		i := strings.IndexByte(s[pos:], '@')
 		if i < 0 {
@@ -18,12 +20,21 @@ func nextAddress(s string, pos int) (address string, end int) {
 		}
 		i += pos
 		start, stop := addressBounds(s, i)
-		if start < i && stop > i+1 && !strings.Contains(s[start:i], "//") {
-			return s[start:stop], stop
+		if start >= from && start < i && stop > i+1 && stop-start <= maxAddress && !strings.Contains(s[start:i], "//") {
+			return withoutType(s[start:stop]), stop
 		}
 		pos = i + 1
 	}
 	return "", len(s)
+}
+
+// withoutType removes what gateways of other systems write before an address:
+// dda:SMTP=jane@example.com.
+func withoutType(a string) string {
+	if rest, ok := strings.CutPrefix(a, "SMTP="); ok && rest[0] != '@' {
+		return rest
+	}
+	return a
 }
 
 // addressBounds finds the ends of the address around the '@' at i.
@@ -35,7 +46,7 @@ func addressBounds(s string, i int) (start, stop int) {
 		}
 	}
 	if start == i {
-		for start > 0 && i-start < 256 && isLocalByte(s[start-1]) {
+		for start > 0 && i-start <= maxAddress && isLocalByte(s[start-1]) {
 			start--
 		}
 		for start < i && (s[start] == '.' || s[start] == '\'') {
@@ -48,7 +59,7 @@ func addressBounds(s string, i int) (start, stop int) {
 			return start, stop + j + 1
 		}
 	}
-	for stop < len(s) && stop-i < 256 && (isWordByte(s[stop]) || s[stop] == '.' || s[stop] == '-') {
+	for stop < len(s) && stop-i <= maxAddress && (isWordByte(s[stop]) || s[stop] == '.' || s[stop] == '-') {
 		stop++
 	}
 	for stop > i+1 && (s[stop-1] == '.' || s[stop-1] == '-') {

@@ -12,17 +12,32 @@ type facts struct {
 // finish derives what was not said: code, status, action, category.
 func finish(r *Recipient, f facts) {
 	r.Diagnostic = bounded(strings.ToValidUTF8(strings.Join(strings.Fields(r.Diagnostic), " "), "?"))
-	if r.Code == 0 {
-		r.Code = findCode(r.Diagnostic)
-	}
-	r.Status = betterStatus(r.Status, findStatus(r.Diagnostic))
-	if f.stage == "" {
-		f.stage = stageOf(r.Diagnostic)
-	}
 	if r.Action == "" || kindOf(r.Action) == NotABounce {
 		r.Action = actionFailed
 	}
-	r.Category, r.Evidence = categorize(r, f)
+	if isSuccess(r.Action) {
+		r.Category, r.Evidence = None, "action "+r.Action
+		if r.Status = or(r.Status, findStatus(r.Diagnostic)); r.Status == "" || r.Status[0] != '2' {
+			r.Status = statusOfCategory(None, '2')
+		}
+		return
+	}
+	if r.Code == 0 {
+		r.Code = findCode(r.Diagnostic)
+	}
+	if strings.HasPrefix(r.Status, "2") { // of a success on the way: no status of a failure
+		r.Status = ""
+	}
+	quoted := findFailure(r.Diagnostic)
+	own := r.Status
+	r.Status = betterStatus(own, quoted)
+	if f.stage == "" {
+		f.stage = stageOf(r.Diagnostic)
+	}
+	r.Category, r.Evidence = categorize(r, f, own == "" || quoted != "")
+	if r.Action == actionDelayed {
+		r.Category = whileDelayed(r.Category)
+	}
 	if r.Status == "" {
 		class := byte('5')
 		if r.Code >= 400 && r.Code < 500 || r.Action == actionDelayed {
@@ -30,8 +45,39 @@ func finish(r *Recipient, f facts) {
 		}
 		r.Status = statusOfCategory(r.Category, class)
 	}
-	r.Permanent = r.Action == actionFailed && r.Status[0] == '5' && r.Category != ExpiredInQueue
+	r.Permanent = r.Action == actionFailed && classOf(r) == '5' && r.Category != ExpiredInQueue
 }
+
+func isSuccess(action string) bool {
+	return action == actionDelivered || action == actionRelayed || action == actionExpanded
+}
+
+// whileDelayed is the category of a mail that is still under way: nothing has
+// expired, and no address is given up for a temporary answer.
+func whileDelayed(c Category) Category {
+	switch {
+	case c == ExpiredInQueue || c == HostUnknown:
+		return Network
+	case c.Hard():
+		return System
+	}
+	return c
+}
+
+// classOf is the class of a failure: that of the status, or of the reply where
+// the status is only general. Exim writes 5.0.0 over a 451, too.
+func classOf(r *Recipient) byte {
+	if (r.Status == "" || strings.HasSuffix(r.Status, ".0.0")) && r.Code != 0 {
+		return byte('0' + r.Code/100)
+	}
+	if r.Status == "" {
+		return '5'
+	}
+	return r.Status[0]
+}
+
+// isSpecific reports whether a status says what happened.
+func isSpecific(status string) bool { return status != "" && !strings.HasSuffix(status, ".0") }
 
 // isTelling reports whether a status leaves no doubt what was refused: the
 // address, the mailbox's state, or the mail for policy.
@@ -46,8 +92,9 @@ func isDoubtful(pattern string) bool {
 }
 
 // betterStatus chooses between the reporting system's status and that of the
-// reply it quotes. The first is the system's own, and often only 5.0.0, or
-// 4.4.7 for a mail that waited for something else.
+// reply it quotes. The first is the system's own, and often only 5.0.0, 4.4.7
+// for a mail that waited for something else, or Sendmail's 5.1.1 for every RCPT
+// that was refused.
 func betterStatus(own, quoted string) string {
 	switch {
 	case quoted == "" || own == quoted:
@@ -56,7 +103,9 @@ func betterStatus(own, quoted string) string {
 		return quoted
 	case strings.HasSuffix(own, ".0.0"), strings.HasSuffix(own, ".4.7"):
 		return quoted
-	case strings.HasSuffix(own, ".0") && !strings.HasSuffix(quoted, ".0"):
+	case strings.HasSuffix(own, ".1.1") && own[0] == quoted[0] && isSpecific(quoted):
+		return quoted
+	case !isSpecific(own) && isSpecific(quoted):
 		return quoted
 	}
 	return own
@@ -66,15 +115,19 @@ func betterStatus(own, quoted string) string {
 // others note it.
 func stageOf(text string) string {
 	t := strings.ToUpper(text)
-	if strings.Contains(t, ">>> DATA") && strings.Contains(t, "... USER UNKNOWN") {
-		// Sendmail pipelines: what it shows below DATA answers RCPT, and this is
-		// what it says itself of a 550 there.
+	if !containsAny(t, stageWords) {
+		return ""
+	}
+	if strings.Contains(t, "... USER UNKNOWN") {
+		// What Sendmail says itself of a 550 at RCPT. It pipelines: what it shows
+		// below DATA may answer RCPT.
 		return "RCPT"
 	}
 	for _, s := range [...]struct{ words, stage string }{
-		{"END OF DATA", "DATA"}, {"DATA COMMAND", "DATA"}, {">>> DATA", "DATA"}, {"SMTP COMMAND\nDATA", "DATA"}, {"[DATA]", "DATA"}, {"AFTER DATA", "DATA"}, {"TEXT COMMAND", "DATA"},
-		{"RCPT TO", "RCPT"}, {"[RCPT_TO]", "RCPT"}, {"RCPT COMMAND", "RCPT"},
-		{"MAIL FROM", "MAIL"}, {"[MAIL_FROM]", "MAIL"}, {"MAIL COMMAND", "MAIL"},
+		{"END OF DATA", "DATA"}, {"DATA COMMAND", "DATA"}, {">>> DATA", "DATA"}, {"IN:  DATA", "DATA"}, {"IN: DATA", "DATA"}, {"SMTP COMMAND\nDATA", "DATA"}, {"[DATA]", "DATA"}, {"AFTER DATA", "DATA"}, {"TEXT COMMAND", "DATA"},
+		{"AFTER I SENT THE MESSAGE", "DATA"},
+		{"RCPT TO", "RCPT"}, {"[RCPT_TO]", "RCPT"}, {"RCPT COMMAND", "RCPT"}, {"NOT LIKE RECIPIENT", "RCPT"}, {"REJECTED RECIPIENT", "RCPT"}, {"[RCPT]", "RCPT"},
+		{"MAIL FROM", "MAIL"}, {"[MAIL_FROM]", "MAIL"}, {"MAIL COMMAND", "MAIL"}, {"NOT LIKE SENDER", "MAIL"},
 	} {
 		if strings.Contains(t, s.words) {
 			return s.stage
@@ -82,6 +135,9 @@ func stageOf(text string) string {
 	}
 	return ""
 }
+
+// stageWords: one of them is in whatever stageOf looks for.
+var stageWords = []string{"DATA", "RCPT", "MAIL", "TEXT COMMAND", "NOT LIKE", "REJECTED RECIPIENT", "I SENT THE MESSAGE", "... USER UNKNOWN"}
 
 // bounded cuts a diagnostic to its limit, at a character's end.
 func bounded(s string) string {
@@ -91,22 +147,29 @@ func bounded(s string) string {
 	return strings.ToValidUTF8(s[:maxDiagnostic], "")
 }
 
-// categorize decides in this order: what was no failure; what came from the
-// sender's side; a temporary error at the end of the queue's time; the status
-// code, unless the words contradict a hard verdict or are more exact; the
-// words; the reply code. The second result is the evidence.
-func categorize(r *Recipient, f facts) (Category, string) {
-	if r.Action == actionDelivered || r.Action == actionRelayed || r.Action == actionExpanded {
-		return None, "action " + r.Action
+// categorize decides in this order: what came from the sender's side; a
+// temporary error at the end of the queue's time; the status code, unless the
+// words contradict a hard verdict or are more exact; the words; the reply code.
+// replied: the status is the quoted reply's, or there is no other. The second
+// result is the evidence.
+func categorize(r *Recipient, f facts, replied bool) (Category, string) {
+	m := matchText(r.Diagnostic, false)
+	c := matchText(f.comment, false)
+	byStatus, telling := categoryOfStatus(r.Status)
+	if telling && byStatus == c.category {
+		return byStatus, "status " + r.Status // and its comment agree
 	}
-	words, evidence := matchText(f.comment, false)
-	if words == Undetermined {
-		words, evidence = matchText(r.Diagnostic, false)
+	if m.category == Undetermined || c.category != Undetermined && c.grade < m.grade {
+		m = c // the more exact one
 	}
-	quoted := words != Undetermined // in the reply itself, not in the notice around it
-	if !quoted && f.context != "" {
-		words, evidence = matchText(f.context, true)
+	quoted := m.category != Undetermined            // in the reply itself, not in the notice around it
+	if !quoted && !(telling && classOf(r) == '5') { // the notice does not overrule a code
+		m = matchText(f.context, true)
 	}
+	if r.Action == actionDelayed && m.category == ExpiredInQueue {
+		m.category = m.waiting
+	}
+	words, evidence := m.category, m.words
 	// A reply to MAIL FROM is about the sender, whatever it says.
 	if f.stage == "MAIL" && (words.Hard() || words == Undetermined) {
 		return Policy, "refused at MAIL FROM"
@@ -118,14 +181,14 @@ func categorize(r *Recipient, f facts) (Category, string) {
 		// leaves no doubt.
 		return Filtered, evidence + ", but not at RCPT"
 	}
-	if r.Action == actionFailed && (strings.HasPrefix(r.Status, "4") || r.Status == "" && r.Code/100 == 4) {
+	if r.Action == actionFailed && classOf(r) == '4' {
 		return givenUp(r, words, evidence)
 	}
-	if c, ok := categoryOfStatus(r.Status); ok {
-		if quoted && refineStatus(c, words, r.Status) {
+	if telling {
+		if quoted && refineStatus(byStatus, m, r.Status, f.stage, replied) {
 			return words, evidence
 		}
-		return c, "status " + r.Status
+		return byStatus, "status " + r.Status
 	}
 	if words != Undetermined {
 		return words, evidence
@@ -143,14 +206,16 @@ func givenUp(r *Recipient, words Category, evidence string) (Category, string) {
 		return Network, evidence // the DNS did not answer, or not always so
 	}
 	status := r.Status
-	if status == "" {
+	if status == "" || status[0] != '4' {
 		status = "of class 4"
 	}
 	return ExpiredInQueue, "failed with temporary status " + status
 }
 
-// refineStatus reports whether the words say more than the status code.
-func refineStatus(c, words Category, status string) bool {
+// refineStatus reports whether the words m say more than the status, of which
+// the category is c.
+func refineStatus(c Category, m match, status, stage string, replied bool) bool {
+	words := m.category
 	switch words {
 	case Undetermined, c:
 		return false
@@ -159,20 +224,27 @@ func refineStatus(c, words Category, status string) bool {
 	case MailboxUnknown, HostUnknown, Moved:
 		// An address is not given up against the reply's own words.
 		switch words {
-		case Spam, Filtered, Authentication, Rate, Virus, MailboxFull, Disabled, Size:
+		case Spam, Filtered, Authentication, Rate, Virus, MailboxFull, Disabled, Size, Network:
 			return true
+		case Policy, Protocol, Content, System:
+			// Nor for a reply without a status, under Sendmail's 5.1.1 for all that
+			// is refused at RCPT.
+			return !replied && m.grade < vague && strings.HasSuffix(status, ".1.1")
 		}
-		return c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
+		return c == HostUnknown && words == ExpiredInQueue || c == MailboxUnknown && strings.HasSuffix(status, ".1.10") && words == HostUnknown
 	case ExpiredInQueue:
 		// X.4.1 and X.4.7 of class 5 are also given to what was refused.
 		return status[0] == '5' && words != Network
 	case Disabled:
 		return words == MailboxUnknown || words == MailboxFull || words == Filtered
 	case Policy:
-		// X.7.x is about the sender and the mail, so never a bad address.
+		// X.7.x is about the sender and the mail: a bad address only where exact
+		// words answer RCPT.
 		switch words {
 		case Spam, Virus, Authentication, Rate, Filtered, Protocol, Disabled:
 			return true
+		case MailboxUnknown:
+			return stage == "RCPT" && m.grade == exact
 		}
 		return words == HostUnknown && strings.HasSuffix(status, ".7.27")
 	}

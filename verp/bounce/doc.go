@@ -13,12 +13,52 @@
 //
 // # What counts against a recipient
 //
-// Two things must hold before an address is given up: the event's Verdict is
-// Valid, and the recipient's Category is Hard (see [Category.Hard]). A Report
-// alone proves nothing, for anyone can write one. What is Permanent but not
-// Hard was refused for another reason than the address: repeat such mail
+// [Event.Suppresses] answers it in one call: true for a verified report that
+// says of all its recipients that they are Hard, and for a verified complaint or
+// unsubscription. In detail, two things must hold before an address is given up:
+// the event's Verdict is Valid, and the recipient is Hard (see [Recipient.Hard]).
+// A Report alone proves nothing, for anyone can write one. What is Permanent but
+// not Hard was refused for another reason than the address: repeat such mail
 // sparingly, and look for the reason on the sender's side. Events may come
 // twice, so count one only if its Key is new.
+//
+// Hard is what failed because the mailbox does not exist (MailboxUnknown), its
+// host does not exist or takes no mail (HostUnknown), or the recipient has moved.
+// Nothing else is: no mailbox that is full or switched off, no delay, no mail
+// given up after its time in the queue, no refusal of a sender, a content or a
+// relay, and no name servers that did not answer. Where two sources contradict
+// each other about this, the address is kept.
+//
+// # How the Kind is decided
+//
+// A message is asked in this order what it is; the first that fits decides.
+//
+//  1. A feedback report, or the form in which Outlook.com sends complaints:
+//     Complaint. Who complained is what the report says (Original-Rcpt-To), or
+//     the provider noted in the enclosed mail, or else its only To.
+//  2. A delivery status notification: the Kind of its gravest Action. The fields
+//     of a recipient's group may come in any order; what the fields lack is taken
+//     from the text about the same recipient.
+//  3. A bounce that the message encloses, because somebody has forwarded it or
+//     it could not be delivered itself.
+//  4. A receipt (RFC 8098) that the mail was read or deleted: AutoReply.
+//  5. A mail by which the reader's program has followed a List-Unsubscribe link:
+//     Unsubscribe.
+//  6. A notification of Amazon SES in JSON.
+//  7. A notice in words. Two things must speak for it: a mail system as the
+//     sender, the subject, the text, a transcript. Warnings are told from failures
+//     by what they alone say; a sentence about what may or will be claims nothing.
+//  8. A message that says of itself that a program wrote it, or whose subject does
+//     in one of many languages: AutoReply.
+//
+// The recipients of a notice are the addresses that its lines are about. An
+// address in prose, that of the sender or of whom to ask, or the To of a mail that
+// is summed up is none. A notice may so be left without a recipient: its Kind says
+// what it is, and the return path who it is about.
+//
+// The reason is looked for in the status code, the comment behind it, the reply
+// that is quoted, and the text about the recipient. The most exact one counts.
+// Evidence says which.
 //
 // # Behind Postfix
 //
@@ -58,9 +98,9 @@
 //
 // # Diagnostics
 //
-// A message that Handle fails on is logged at Error with its Key and Verdict,
-// never with an address or content. What happens on connections is logged at
-// Debug.
+// A message that Handle fails on is logged at Error with that error, its Key and
+// its Verdict, never with an address or content, unless the error holds some. The
+// host that handed it over gets 451 and keeps it.
 //
 // # Bugs
 //

@@ -66,6 +66,29 @@ type Event struct {
 	Raw []byte
 }
 
+// Suppresses reports whether this event by itself is reason to send no more mail
+// to the recipient that Token names: its Verdict is Valid, and the report says
+// of all its recipients that the mailbox or its host does not exist or has moved
+// (see [Recipient.Hard]), or is a complaint, or an unsubscription. Everything else
+// is for the sender's own rules. An event that comes twice says so twice: see Key.
+func (e Event) Suppresses() bool {
+	if e.Verdict != Valid || e.Report == nil {
+		return false
+	}
+	switch e.Report.Kind {
+	case Complaint, Unsubscribe:
+		return true
+	case Failed:
+		for _, r := range e.Report.Recipients {
+			if !r.Hard() {
+				return false
+			}
+		}
+		return len(e.Report.Recipients) > 0
+	}
+	return false
+}
+
 // verdictOf turns the error of Codec.Decode into a verdict.
 func verdictOf(err error) Verdict {
 	switch {
@@ -79,20 +102,18 @@ func verdictOf(err error) Verdict {
 	return Foreign
 }
 
-// join finds a token in what a complaint encloses. A genuine one wins over an
-// expired one, and that over none at all.
-func join(codec *verp.Codec, r *Report) (verp.Token, Verdict) {
-	if codec == nil {
-		return verp.Token{}, Unverified
-	}
+// join finds a token in what a complaint encloses, or in the link that an
+// unsubscribing mail has followed. A genuine one wins over an expired one, and
+// that over none at all.
+func join(codecs []*verp.Codec, r *Report) (verp.Token, Verdict) {
 	var token verp.Token
 	verdict := Unverified
 	try := func(address string) {
 		if verdict == Valid || address == "" {
 			return
 		}
-		t, err := codec.Decode(address)
-		if v := verdictOf(err); v == Valid || v == Expired && verdict == Unverified {
+		t, v := decode(codecs, address)
+		if v == Valid || v == Expired && verdict == Unverified {
 			token, verdict = t, v
 		}
 	}
@@ -102,24 +123,24 @@ func join(codec *verp.Codec, r *Report) (verp.Token, Verdict) {
 			try(inner)
 		}
 	}
-	for _, a := range tokensIn(r.Original.ListUnsubscribe) {
+	for _, a := range tokensIn(r.Original.ListUnsubscribe + " " + r.Original.Subject) {
 		try(a)
 	}
 	return token, verdict
 }
 
-// tokensIn returns what may be a return path in the links of a List-Unsubscribe
-// field (RFC 2369 §3.2, RFC 8058): the address of a mailto: link, and whatever in
+// tokensIn returns what may be a return path in text, above all in the links of a
+// List-Unsubscribe field (RFC 2369 §3.2, RFC 8058): the address of a mailto: link, and whatever in
 // the path or query of an https: link has an "@", percent-encoded or not; from at
 // most ten places.
-func tokensIn(listUnsubscribe string) []string {
+func tokensIn(text string) []string {
 	const most = 10
-	if plain, err := url.PathUnescape(listUnsubscribe); err == nil {
-		listUnsubscribe = plain
+	if plain, err := url.PathUnescape(text); err == nil {
+		text = plain
 	}
 	var out []string
 	between := func(r rune) bool { return strings.ContainsRune("<>/?&#;:, \t\r\n", r) }
-	for piece := range strings.FieldsFuncSeq(listUnsubscribe, between) {
+	for piece := range strings.FieldsFuncSeq(text, between) {
 		at := strings.IndexByte(piece, '@')
 		if at < 0 {
 			continue

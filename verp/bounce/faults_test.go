@@ -146,6 +146,24 @@ func bombs() map[string]func() string {
 		"wild cards": func() string {
 			return "From: MAILER-DAEMON@example.net\nSubject: failure notice\n\n<jane@example.net>: " + strings.Repeat("mailbox user account domain boite ", 40_000)
 		},
+		"nested bounces": func() string {
+			var b strings.Builder
+			b.WriteString("From: MAILER-DAEMON@example.net\nSubject: failure notice\nContent-Type: multipart/mixed; boundary=b\n\n")
+			for range 100 {
+				b.WriteString("--b\nContent-Type: message/rfc822\n\nFrom: MAILER-DAEMON@example.net\nSubject: failure notice\n\n")
+				b.WriteString(strings.Repeat("It could not be delivered, and if not, <x@y.example> may.\n", 150))
+			}
+			return b.String()
+		},
+		"groups without an address": func() string {
+			return report + "--b\nContent-Type: message/delivery-status\n\n" + strings.Repeat("Action: failed\n\n", 60_000)
+		},
+		"conditions": func() string {
+			return "From: MAILER-DAEMON@example.net\nSubject: failure notice\n\n<jane@example.net>: " + strings.Repeat("if no such user does not exist, ", 30_000)
+		},
+		"transcript": func() string {
+			return "From: MAILER-DAEMON@example.net\nSubject: failure notice\n\n<jane@example.net>:\n" + strings.Repeat("<<< 550 no\n", 90_000)
+		},
 		"empty lines":      func() string { return strings.Repeat("\n", 10<<20) },
 		"carriage returns": func() string { return strings.Repeat("\r", 10<<20) },
 		"header-like text": func() string {

@@ -23,6 +23,9 @@ func (m *message) feedback(r *Report) bool {
 			}
 		}
 		if len(r.Recipients) == 0 {
+			r.addComplainant(m.complainant())
+		}
+		if len(r.Recipients) == 0 {
 			r.addComplainant(m.onlyTo())
 		}
 		// RFC 6430: not-spam takes a complaint back; auth-failure (RFC 6591) is
@@ -36,20 +39,28 @@ func (m *message) feedback(r *Report) bool {
 }
 
 // unlabelledComplaint knows complaints that Outlook.com sends without a
-// feedback report: the enclosed mail's header names who complained.
+// feedback report.
 func (m *message) unlabelledComplaint(r *Report) bool {
+	a := m.complainant()
+	if a == "" {
+		return false
+	}
+	r.Kind, r.FeedbackType = Complaint, "abuse"
+	r.addComplainant(a)
+	return true
+}
+
+// complainant returns who complained where the provider notes it in the header
+// of the enclosed mail, as Outlook.com does.
+func (m *message) complainant() string {
 	for _, p := range m.parts {
-		if !isEnclosed(p.typ) {
-			continue
-		}
-		h := enclosedHeader(p.body)
-		if v := h.get("X-HmXmrOriginalRecipient"); v != "" {
-			r.Kind, r.FeedbackType = Complaint, "abuse"
-			r.addComplainant(v)
-			return true
+		if isEnclosed(p.typ) && strings.Contains(p.body, "HmXmr") {
+			if v := enclosedHeader(p.body).get("X-HmXmrOriginalRecipient"); v != "" {
+				return v
+			}
 		}
 	}
-	return false
+	return ""
 }
 
 // addComplainant adds an address that is not there yet and not removed.

@@ -6,17 +6,17 @@ import (
 	"testing"
 )
 
-// section is one mail of testdata/formats.txt and what is wanted of it.
+// section is one mail of formats.txt or kinds.txt and what is wanted of it.
 type section struct {
 	name, kind string
 	recipients []string
 	mail       string
 }
 
-func formats(t testing.TB) []section {
+func sections(t testing.TB, file string) []section {
 	t.Helper()
 	var out []section
-	_, text, _ := strings.Cut(string(testdata(t, "formats.txt")), "\n-- ")
+	_, text, _ := strings.Cut(string(testdata(t, file)), "\n-- ")
 	for s := range strings.SplitSeq(text, "\n-- ") {
 		name, rest, ok := strings.Cut(s, " --\n")
 		want, mail, ok2 := strings.Cut(rest, "\n\n")
@@ -53,8 +53,14 @@ func summary(r *Report) (kind string, recipients []string) {
 	return r.Kind.String(), recipients
 }
 
-func TestFormats(t *testing.T) {
-	for _, s := range formats(t) {
+// TestFormats: notices in the forms of many systems.
+func TestFormats(t *testing.T) { testSections(t, "formats.txt") }
+
+// TestKinds: mails of the kinds that are easily misread.
+func TestKinds(t *testing.T) { testSections(t, "kinds.txt") }
+
+func testSections(t *testing.T, file string) {
+	for _, s := range sections(t, file) {
 		t.Run(s.name, func(t *testing.T) {
 			for _, ending := range []string{"\n", "\r\n", "\r"} {
 				r, err := Parse(strings.NewReader(strings.ReplaceAll(s.mail, "\n", ending)))

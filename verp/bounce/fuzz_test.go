@@ -57,12 +57,12 @@ func FuzzParse(f *testing.F) {
 					t.Errorf("no status: %+v", r)
 				}
 			}
-			if r.Action == actionDelayed && r.Permanent {
-				t.Errorf("a warning is permanent: %+v", r)
+			if r.Action != actionFailed && (r.Permanent || r.Category.Hard()) {
+				t.Errorf("permanent without a failure: %+v", r)
 			}
-		}
-		if lf.Kind == Failed && len(lf.Recipients) == 0 {
-			t.Error("failed for nobody")
+			if len(r.Address) > maxAddress {
+				t.Errorf("an address of %d octets", len(r.Address))
+			}
 		}
 	})
 }

@@ -35,6 +35,9 @@ func splitHeader(text string) (h header, body string, truncated bool) {
 			if !ok {
 				return h, text[pos:], false
 			}
+			if h == nil {
+				h = make(header, 0, 12)
+			}
 			h = append(h, field{name, value})
 			start = pos + len(l) - len(value)
 		}

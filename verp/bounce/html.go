@@ -53,15 +53,10 @@ func stripHTML(s string) string {
 
 // indexFold is strings.Index for a needle of lower-case ASCII, in any case.
 func indexFold(s, needle string) int {
-	for pos := 0; ; {
-		i := strings.IndexByte(s[pos:], needle[0])
-		if i < 0 || pos+i+len(needle) > len(s) {
-			return -1
+	for i := 0; i+len(needle) <= len(s); i++ {
+		if lowerASCII(s[i]) == needle[0] && strings.EqualFold(s[i:i+len(needle)], needle) {
+			return i
 		}
-		pos += i
-		if strings.EqualFold(s[pos:pos+len(needle)], needle) {
-			return pos
-		}
-		pos++
 	}
+	return -1
 }

@@ -1,8 +1,10 @@
 package bounce
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -50,6 +52,48 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	return limited, nil
+}
+
+// each accepts connections until Close, serves each in a goroutine of its own, and
+// waits for them.
+func (l *limitedListener) each(serve func(net.Conn)) error {
+	var conns sync.WaitGroup
+	defer conns.Wait()
+	defer l.Close()
+	const least, most = time.Millisecond, time.Second
+	for pause := least; ; {
+		c, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = least
+			conns.Go(func() {
+				defer c.Close()
+				serve(c)
+			})
+			continue
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case !passes(err):
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.done:
+			return nil
+		}
+		pause = min(2*pause, most)
+	}
+}
+
+// passes reports whether an error of Accept is one that others' connections, or
+// memory, will free again.
+func passes(err error) bool {
+	for _, e := range [...]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // Close stops accepting.

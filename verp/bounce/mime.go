@@ -238,23 +238,22 @@ func unhex(ch byte) int {
 
 // normalizeLines ends lines with LF: CRLF, CRCRLF and CR become LF.
 func normalizeLines(s string) string {
-	if strings.IndexByte(s, '\r') < 0 {
+	i := strings.IndexByte(s, '\r')
+	if i < 0 {
 		return s
 	}
-	out := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\r' {
-			out = append(out, s[i])
-			continue
+	var out strings.Builder
+	out.Grow(len(s))
+	for ; i >= 0; i = strings.IndexByte(s, '\r') {
+		out.WriteString(s[:i])
+		s = s[i+1:]
+		if strings.HasPrefix(s, "\r\n") {
+			s = s[1:]
 		}
-		if i+1 < len(s) && s[i+1] == '\n' {
-			continue
+		if !strings.HasPrefix(s, "\n") {
+			out.WriteByte('\n')
 		}
-		if i+2 < len(s) && s[i+1] == '\r' && s[i+2] == '\n' {
-			i++
-			continue
-		}
-		out = append(out, '\n')
 	}
-	return string(out)
+	out.WriteString(s)
+	return out.String()
 }

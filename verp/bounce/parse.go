@@ -1,6 +1,7 @@
 package bounce
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"strings"
@@ -28,19 +29,28 @@ func (p Parser) Parse(r io.Reader) (*Report, error) {
 	if r == nil {
 		return nil, errors.New("bounce: Parse needs a reader")
 	}
-	raw, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	raw, truncated, err := readStart(r)
 	if err != nil {
 		return nil, err
 	}
-	truncated := len(raw) > maxInput
-	if truncated {
-		raw = raw[:maxInput]
-	}
-	m := readMessage(normalizeLines(string(raw)), 0)
+	m := readMessage(normalizeLines(raw), 0)
 	report := m.report(0)
 	report.Truncated = report.Truncated || truncated || m.truncated
 	p.markOwnRelays(report)
 	return report, nil
+}
+
+// readStart reads what is parsed of a message.
+func readStart(r io.Reader) (text string, truncated bool, err error) {
+	size := 4 << 10
+	if l, ok := r.(interface{ Len() int }); ok { // as bytes.Reader has
+		size = min(l.Len(), maxInput) + 1
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(r, maxInput+1)); err != nil {
+		return "", false, err
+	}
+	return string(b.Bytes()[:min(b.Len(), maxInput)]), b.Len() > maxInput, nil
 }
 
 // message is a message taken apart.
@@ -51,11 +61,23 @@ type message struct {
 }
 
 func readMessage(text string, depth int) *message {
-	text = strings.TrimLeft(text, "\n")
-	h, body, cut := splitHeader(text)
+	h, body, cut := splitHeader(withoutBlankLines(text))
 	w := walker{truncated: cut}
 	w.walk(h, body, depth)
 	return &message{header: h, parts: w.parts, truncated: w.truncated}
+}
+
+// withoutBlankLines removes the lines of nothing, or of spaces, that precede a
+// header, and the mark that some programs start a file with.
+func withoutBlankLines(text string) string {
+	for {
+		text = strings.TrimPrefix(text, "\ufeff")
+		l, next := line(text, 0)
+		if next == 0 || strings.TrimSpace(l) != "" {
+			return text
+		}
+		text = text[next:]
+	}
 }
 
 // report decides what the message is. depth counts the messages around it.
@@ -64,16 +86,15 @@ func (m *message) report(depth int) *Report {
 	switch {
 	case m.feedback(r):
 	case m.deliveryStatus(r):
+	case m.nested(r, depth):
+		return r
 	case m.isReceipt():
+	case m.unsubscribe(r):
 	case m.ses(r):
 	case m.notice(r):
 	}
 	m.original(r)
 	if r.Kind == NotABounce && r.FeedbackType == "" {
-		if inner := m.forwarded(depth); inner != nil {
-			inner.ReturnPath = r.ReturnPath
-			return inner
-		}
 		if isAutoReply(m.header) || m.isReceipt() {
 			r.Kind = AutoReply
 		}
@@ -91,20 +112,32 @@ func (m *message) deliveredTo() string {
 	return ""
 }
 
-// forwarded reports on a bounce that somebody has forwarded as an attachment.
-func (m *message) forwarded(depth int) *Report {
+// nested fills r from a bounce that the message encloses, and reports whether
+// there is one: somebody has forwarded it, or could not deliver it. It says more
+// than what is around it.
+func (m *message) nested(r *Report, depth int) bool {
 	if depth >= maxDepth {
-		return nil
+		return false
 	}
 	for _, p := range m.parts {
-		if p.typ != "message/rfc822" && p.typ != "message/global" {
+		if p.typ != "message/rfc822" && p.typ != "message/global" || !mayBeBounce(enclosedHeader(p.body)) {
 			continue
 		}
-		if r := readMessage(p.body, depth+1).report(depth + 1); r.Kind != NotABounce && r.Kind != AutoReply {
-			return r
+		inner := readMessage(p.body, depth+1).report(depth + 1)
+		if len(inner.Recipients) > 0 && inner.Kind >= Complaint {
+			inner.ReturnPath = r.ReturnPath
+			*r = *inner
+			return true
 		}
 	}
-	return nil
+	return false
+}
+
+// mayBeBounce reports whether a mail with this header is worth a look.
+func mayBeBounce(h header) bool {
+	typ, _ := mediaType(h.get("Content-Type"), "boundary")
+	return typ == "multipart/report" || h.has("X-Failed-Recipients") || fromDaemon(h) ||
+		containsAny(foldText(h.decoded("Subject")), noticeSubjects)
 }
 
 // original fills in what the message shows of the original mail.
@@ -140,11 +173,17 @@ func isEnclosed(typ string) bool {
 	return false
 }
 
-// conclude sets Kind to the gravest recipient's.
+// conclude sets Kind to the gravest recipient's, and leaves out those without an
+// address: the return path may name them.
 func (r *Report) conclude() {
-	for i := range r.Recipients {
-		r.Kind = max(r.Kind, kindOf(r.Recipients[i].Action))
+	kept := r.Recipients[:0]
+	for _, x := range r.Recipients {
+		r.Kind = max(r.Kind, kindOf(x.Action))
+		if x.Address != "" {
+			kept = append(kept, x)
+		}
 	}
+	r.Recipients = kept
 }
 
 func kindOf(action string) Kind {

@@ -2,11 +2,9 @@ package bounce
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -30,23 +28,8 @@ func (r *Receiver) ServePolicy(l net.Listener) error {
 		return nil
 	}
 	defer r.serving.Done()
-	var conns sync.WaitGroup
-	defer conns.Wait()
 	defer limited.cutConnections() // Postfix keeps them open, idle
-	defer limited.Close()
-	for {
-		c, err := limited.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		conns.Go(func() {
-			defer c.Close()
-			r.answerPolicy(c)
-		})
-	}
+	return limited.each(r.answerPolicy)
 }
 
 // answerPolicy answers requests, lines of name=value that an empty line ends.
@@ -86,11 +69,13 @@ func (r *Receiver) policyAction(recipient string) string {
 	if i < 0 || !r.isOwnDomain(recipient[i+1:]) {
 		return "DUNNO"
 	}
-	d := r.destinationOf(recipient)
+	d, err := r.destinationOf(recipient)
+	if err != nil {
+		return "DEFER_IF_PERMIT 4.3.0 Cannot decide about this address"
+	}
 	if d.use != useNone {
 		return "DUNNO"
 	}
-	e := refusal(d.verdict)
-	c := e.EnhancedCode
-	return fmt.Sprintf("%d %d.%d.%d %s", e.Code, c[0], c[1], c[2], e.Message)
+	refused := refusal(d.verdict)
+	return fmt.Sprintf("%d %s %s", refused.code, refused.status, refused.text)
 }

@@ -7,11 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"github.com/mxsend/go-mxsend/verp"
 )
@@ -20,21 +17,26 @@ import (
 // mail to it over LMTP or SMTP. Set the fields, then call Serve or ServeLMTP,
 // once for each listener; the fields must not change afterwards.
 //
-// Each RCPT TO is verified: a return path that the Codec has not signed is
-// refused with 550. Behind a receiving Postfix, that refusal comes too late,
-// for Postfix has accepted the mail by then and would bounce it to a forged
-// sender. It must ask before: by ServePolicy, or by reject_unverified_recipient.
+// Each RCPT TO is verified: a return path that no Codec has signed is refused
+// with 550. Behind a receiving Postfix, that refusal comes too late, for Postfix
+// has accepted the mail by then and would bounce it to a forged sender. It must
+// ask before: by ServePolicy, or by reject_unverified_recipient.
 //
 // A message is accepted (250) only after Handle has returned nil for it, and
-// refused for now (451) otherwise, so that none is lost.
+// refused for now (451) otherwise, so that none is lost. One that breaks off, or
+// stalls for longer than Timeout, is refused for now (421), and the connection
+// closed. Lines may have any length, up to MaxSize.
 type Receiver struct {
-	// Codec verifies return paths. Nil: none is signed, and only Feedback and
-	// Accept count.
-	Codec *verp.Codec
+	// Codec verifies return paths. Codecs are further ones, for lanes that have
+	// a domain, a prefix or keys of their own: Event.Recipient tells them apart.
+	// Without any, no return path is signed, and only Feedback and Accept count.
+	Codec  *verp.Codec
+	Codecs []*verp.Codec
 
 	// Feedback are the addresses enrolled with providers for complaints.
-	// Mail to postmaster@ and abuse@ of the Codec's domain, or of a Feedback
-	// address's, is always accepted and handed on unparsed.
+	// Mail to postmaster@ and abuse@ of a Codec's domain, or of a Feedback
+	// address's, and to <postmaster> alone, is always accepted and handed on
+	// unparsed.
 	Feedback []string
 
 	// Accept says whether to take mail for another address, for instance a
@@ -58,12 +60,12 @@ type Receiver struct {
 	MaxSize        int64         // octets of a message. Zero: 32 MiB
 	Connections    int           // at a time and listener; others wait. Zero: 100
 	MaxRecipients  int           // of a transaction. Zero: 100
-	Timeout        time.Duration // for one command or block of data. Zero: 5 minutes
+	Timeout        time.Duration // for one command, or line of a message. Zero: 5 minutes
 	SessionTimeout time.Duration // for a connection as a whole. Zero: 1 hour
 	HandleTimeout  time.Duration // for one call of Handle. Zero: 1 minute; it should end with its context
 
-	// Logger gets errors of connections and of Handle, without addresses or
-	// content. Nil: slog.Default.
+	// Logger gets the errors of Handle and Accept as they are: they should name no
+	// address. Nil: slog.Default.
 	Logger *slog.Logger
 
 	mu        sync.Mutex // guards what follows; never held while waiting
@@ -87,34 +89,17 @@ func (r *Receiver) serve(l net.Listener, lmtp bool) error {
 		l.Close()
 		return errors.New("bounce: Receiver needs Handle")
 	}
-	if r.Codec == nil && len(r.Feedback) == 0 && r.Accept == nil {
+	if len(r.codecs()) == 0 && len(r.Feedback) == 0 && r.Accept == nil {
 		l.Close()
-		return errors.New("bounce: Receiver would refuse all mail: set Codec, Feedback or Accept")
+		return errors.New("bounce: Receiver would refuse all mail: set Codec, Codecs, Feedback or Accept")
 	}
-	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{receiver: r}, nil }))
-	s.LMTP = lmtp
-	s.Domain = r.hostname()
-	s.TLSConfig = r.TLSConfig
-	s.MaxMessageBytes = or(r.MaxSize, 32<<20)
-	s.MaxRecipients = or(r.MaxRecipients, 100)
-	s.MaxLineLength = 64 << 10 // notices quote replies in lines of any length
-	s.ReadTimeout = or(r.Timeout, 5*time.Minute)
-	s.WriteTimeout = s.ReadTimeout
-	s.EnableSMTPUTF8 = true
-	s.ErrorLog = serverLog{r.logger()}
 	limited, ok := r.add(l)
 	if !ok {
 		return nil
 	}
 	defer r.serving.Done()
-	err := s.Serve(limited)
-	limited.Close()
 	// Shutdown waits for the connections; Close and Shutdown cut them in time.
-	_ = s.Shutdown(context.Background())
-	if errors.Is(err, net.ErrClosed) {
-		return nil
-	}
-	return err
+	return limited.each(func(c net.Conn) { r.converse(c, lmtp) })
 }
 
 // add registers a listener, or closes it if the Receiver is closed already.
@@ -214,11 +199,3 @@ func or[T comparable](v, other T) T {
 	}
 	return v
 }
-
-// serverLog passes go-smtp's log on, at Debug, because it may name addresses.
-type serverLog struct{ l *slog.Logger }
-
-func (s serverLog) Printf(format string, _ ...any) {
-	s.l.Debug("bounce: connection", "what", strings.TrimSpace(format))
-}
-func (s serverLog) Println(...any) { s.l.Debug("bounce: connection failed") }

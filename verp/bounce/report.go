@@ -9,6 +9,10 @@ const (
 	// AutoReply: a vacation notice or another reply written by a program. The
 	// mail was delivered, or at least not refused.
 	AutoReply
+	// Unsubscribe: the reader's mail program has followed the mailto: link of
+	// the List-Unsubscribe field (RFC 2369 §3.2) by itself, as Apple's does. The
+	// only Recipient is who wants no more mail.
+	Unsubscribe
 	// Complaint: a feedback report of somebody who called the mail spam. A
 	// report whose FeedbackType is not-spam is NotABounce.
 	Complaint
@@ -24,7 +28,7 @@ const (
 	Failed
 )
 
-var kindNames = [...]string{"not a bounce", "auto-reply", "complaint", "expanded", "relayed", "delivered", "delayed", "failed"}
+var kindNames = [...]string{"not a bounce", "auto-reply", "unsubscribe", "complaint", "expanded", "relayed", "delivered", "delayed", "failed"}
 
 // String returns the kind in words.
 func (k Kind) String() string {
@@ -114,6 +118,10 @@ type Recipient struct {
 	Evidence string
 }
 
+// Hard reports whether further mail to the address is pointless: this mail has
+// failed, and its Category is Hard.
+func (r Recipient) Hard() bool { return r.Action == actionFailed && r.Category.Hard() }
+
 // Category is why a mail was not delivered.
 type Category uint8
 
@@ -179,5 +187,7 @@ func (c Category) String() string {
 }
 
 // Hard reports whether the mailbox or its host does not exist or has moved, so
-// that further mail to the address is pointless.
+// that further mail to the address is pointless. Parse gives such a category only
+// to what has failed: a temporary refusal of an address is System, or Network
+// where the DNS did not know the host.
 func (c Category) Hard() bool { return c == MailboxUnknown || c == HostUnknown || c == Moved }

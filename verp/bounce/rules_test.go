@@ -9,9 +9,8 @@ import (
 // reached by the index and by folded text.
 func TestRules(t *testing.T) {
 	for _, r := range textRules {
-		got, pattern := matchText(r.example, false)
-		if got != r.category {
-			t.Errorf("%q is %v by %q, want %v", r.example, got, pattern, r.category)
+		if got := matchText(r.example, false); got.category != r.category {
+			t.Errorf("%q is %v by %q, want %v", r.example, got.category, got.words, r.category)
 		}
 		for _, p := range r.patterns {
 			head, _, _ := strings.Cut(p, "*")
@@ -104,6 +103,23 @@ func TestCategorize(t *testing.T) {
 		{"nothing but a code", "failed", "", "554", "", Undetermined, true},
 		{"moved", "failed", "", "551 user not local; please try <jane@example.org>", "RCPT", MailboxUnknown, true},
 		{"moved by code", "failed", "", "551 see elsewhere", "RCPT", Moved, true},
+		{"no domain, under a temporary code", "failed", "4.0.0", "DNS type 'mx' lookup of no.example responded with code NXDOMAIN", "", Network, false},
+		{"no answer of name servers, under one", "failed", "4.0.0", "DNS type 'mx' lookup of example.net responded with code SERVFAIL", "", ExpiredInQueue, false},
+		{"no domain, for now", "failed", "4.1.2", "450 4.1.2 domain not found", "RCPT", Network, false},
+		{"cannot route, but the host is there", "failed", "5.4.4", "connect to mx.example.net[192.0.2.1]:25: No route to host", "", ExpiredInQueue, false},
+		{"name servers failed, under a code of the host", "failed", "5.1.2", "Host unknown (Name server: example.net: no answer, try again)", "", Network, true},
+		{"no such user, refused at RCPT for policy", "failed", "5.7.1", "550 5.7.1 No such user here", "RCPT", MailboxUnknown, true},
+		{"access denied at RCPT", "failed", "5.7.1", "554 5.7.1 Recipient address rejected: Access denied", "RCPT", Policy, true},
+		{"Sendmail's 5.1.1, the reply without a status", "failed", "5.1.1", "550 Relay access denied", "RCPT", Protocol, true},
+		{"5.1.1 by the reply itself", "failed", "5.1.1", "550 5.1.1 Relay access denied", "RCPT", MailboxUnknown, true},
+		{"Sendmail's 5.1.1, the reply vague", "failed", "5.1.1", "550 rejected", "RCPT", MailboxUnknown, true},
+		{"a code in the reply", "failed", "5.1.1", "550 5.7.1 your IP is blacklisted", "RCPT", Spam, true},
+		{"a success as the status", "failed", "2.0.0", "550 5.2.2 full", "RCPT", MailboxFull, true},
+		{"a success as the only status", "failed", "2.1.5", "", "", Undetermined, true},
+		{"warning of an unknown user", "delayed", "4.1.1", "450 4.1.1 unverified address", "RCPT", System, false},
+		{"warning of an unknown host", "delayed", "4.4.4", "454 4.4.4 no MX or A for domain", "", Network, false},
+		{"warning without an answer", "delayed", "4.4.1", "", "", Network, false},
+		{"general code over a temporary reply", "failed", "5.0.0", "451 please wait", "RCPT", ExpiredInQueue, false},
 		{"address is no explanation", "failed", "5.0.0", "550 <mailbox.full@spam.example>: no", "RCPT", Undetermined, true},
 	}
 	for _, tt := range tests {

@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
-	"github.com/emersion/go-smtp"
-
+	"github.com/mxsend/go-mxsend/internal/smtpwire"
 	"github.com/mxsend/go-mxsend/verp"
 )
 
@@ -18,7 +16,7 @@ type use uint8
 
 const (
 	useNone       use = iota // refused
-	useReturnPath            // signed by the Codec
+	useReturnPath            // signed by a Codec
 	useFeedback
 	usePlain // Accept said yes
 	useHuman // postmaster@, abuse@
@@ -32,9 +30,16 @@ type destination struct {
 	verdict Verdict
 }
 
-// destinationOf decides about an address. The verdict tells why one is refused.
-func (r *Receiver) destinationOf(address string) destination {
-	d := destination{address: address, verdict: Foreign}
+// destinationOf decides about an address. The verdict tells why one is refused;
+// the error is that Accept has panicked.
+func (r *Receiver) destinationOf(address string) (d destination, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("bounce: Accept panicked: %v", p)
+			r.logger().Error("bounce: cannot decide about an address", "error", err)
+		}
+	}()
+	d = destination{address: address, verdict: Foreign}
 	for _, f := range r.Feedback {
 		if strings.EqualFold(f, address) {
 			d.use, d.verdict = useFeedback, Unverified
@@ -44,20 +49,46 @@ func (r *Receiver) destinationOf(address string) destination {
 		d.use, d.verdict = useHuman, Unverified
 	}
 	if d.use != useNone {
-		return d
+		return d, nil
 	}
-	if r.Codec != nil {
-		token, err := r.Codec.Decode(address)
-		d.token, d.verdict = token, verdictOf(err)
-		if d.verdict == Valid || d.verdict == Expired {
-			d.use = useReturnPath
-			return d
-		}
+	d.token, d.verdict = decode(r.codecs(), address)
+	if d.verdict == Valid || d.verdict == Expired {
+		d.use = useReturnPath
+		return d, nil
 	}
 	if d.verdict != Forged && r.Accept != nil && r.Accept(address) {
 		d.use, d.verdict = usePlain, Unverified
 	}
-	return d
+	return d, nil
+}
+
+// codecs lists all that verify return paths.
+func (r *Receiver) codecs() []*verp.Codec {
+	if r.Codec == nil {
+		return r.Codecs
+	}
+	return append([]*verp.Codec{r.Codec}, r.Codecs...)
+}
+
+// decode asks each codec. A genuine token wins over an expired one, that over a
+// forged one, and that over none at all.
+func decode(codecs []*verp.Codec, address string) (verp.Token, Verdict) {
+	var token verp.Token
+	verdict := Foreign
+	for _, c := range codecs {
+		t, err := c.Decode(address)
+		switch v := verdictOf(err); v {
+		case Valid:
+			return t, Valid
+		case Expired:
+			token, verdict = t, Expired
+		case Forged:
+			if verdict == Foreign {
+				verdict = Forged
+			}
+		}
+	}
+	return token, verdict
 }
 
 // isHuman: RFC 5321 §4.5.1 demands postmaster, RFC 2142 §2 abuse.
@@ -72,8 +103,10 @@ func (r *Receiver) isHuman(address string) bool {
 // isOwnDomain reports whether this Receiver answers for a domain.
 func (r *Receiver) isOwnDomain(domain string) bool {
 	domain = strings.TrimSuffix(domain, ".")
-	if r.Codec != nil && strings.EqualFold(domain, r.Codec.Domain()) {
-		return true
+	for _, c := range r.codecs() {
+		if strings.EqualFold(domain, c.Domain()) {
+			return true
+		}
 	}
 	for _, f := range r.Feedback {
 		if _, d, ok := strings.Cut(f, "@"); ok && strings.EqualFold(domain, d) {
@@ -84,119 +117,62 @@ func (r *Receiver) isOwnDomain(domain string) bool {
 }
 
 // refusal is the reply to a RCPT TO that is not accepted.
-func refusal(v Verdict) *smtp.SMTPError {
+func refusal(v Verdict) reply {
 	if v == Forged {
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 7, 1}, Message: "This return path was not issued here"}
+		return reply{550, "5.7.1", "This return path was not issued here"}
 	}
-	return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such address here"}
+	return reply{550, "5.1.1", "No such address here"}
 }
 
-// session is one connection's state.
-type session struct {
-	receiver     *Receiver
-	from         string
-	destinations []destination
-}
-
-func (s *session) Reset()        { s.from, s.destinations = "", nil }
-func (s *session) Logout() error { return nil }
-
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
-	s.from = from
-	return nil
-}
-
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	d := s.receiver.destinationOf(to)
-	if d.use == useNone {
-		return refusal(d.verdict)
-	}
-	s.destinations = append(s.destinations, d)
-	return nil
-}
-
-// Data takes a message over SMTP, where one reply stands for all recipients:
-// a failure for one makes the sender repeat it for all, which Event.Key tells.
-func (s *session) Data(r io.Reader) error {
-	raw, report, err := s.read(r)
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, d := range s.destinations {
-		if err := s.deliver(d, raw, report); err != nil {
-			failed = err
+// deliver hands a message, or its start, on for each destination and returns the
+// replies.
+func (r *Receiver) deliver(t transaction, content smtpwire.ServerContent) []reply {
+	raw := content.Octets
+	var report *Report
+	answers := make([]reply, len(t.destinations))
+	for i, d := range t.destinations {
+		if d.use != useHuman && report == nil {
+			report = r.parse(raw)
+			report.Truncated = report.Truncated || content.Over
 		}
+		answers[i] = r.deliverTo(d, t.from, raw, report)
 	}
-	return failed
+	return answers
 }
 
-// LMTPData takes a message over LMTP, with a reply for each recipient.
-func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
-	raw, report, err := s.read(r)
-	if err != nil {
-		return err
+func (r *Receiver) parse(raw []byte) *Report {
+	report, err := Parser{OwnRelays: r.OwnRelays}.Parse(bytes.NewReader(raw))
+	if err != nil { // that of a reader, and this one has none
+		return new(Report)
 	}
-	for _, d := range s.destinations {
-		status.SetStatus(d.address, s.deliver(d, raw, report))
-	}
-	return nil
+	return report
 }
 
-// read takes the message, and parses it where a destination needs that. The
-// size is limited by the server; of bounces no more is kept than is parsed.
-func (s *session) read(r io.Reader) (raw []byte, report *Report, err error) {
-	keep := int64(maxInput)
-	parse := false
-	for _, d := range s.destinations {
-		if d.use == useHuman {
-			keep = or(s.receiver.MaxSize, 32<<20)
-		} else {
-			parse = true
-		}
-	}
-	var buf bytes.Buffer
-	if _, err := io.Copy(&buf, io.LimitReader(r, keep)); err != nil {
-		return nil, nil, err
-	}
-	rest, err := io.Copy(io.Discard, r)
-	if err != nil {
-		return nil, nil, err
-	}
-	if parse {
-		report, err = Parser{OwnRelays: s.receiver.OwnRelays}.Parse(bytes.NewReader(buf.Bytes()))
-		if err != nil {
-			return nil, nil, err
-		}
-		report.Truncated = report.Truncated || rest > 0
-	}
-	return buf.Bytes(), report, nil
-}
-
-// deliver hands the event to Handle and turns its error, or a panic, into 451.
-func (s *session) deliver(d destination, raw []byte, report *Report) error {
-	e := Event{Token: d.token, Verdict: d.verdict, Recipient: d.address, Sender: s.from, Raw: raw}
-	if d.use != useHuman {
+// deliverTo hands the event to Handle and turns its error, or a panic, into 451.
+func (r *Receiver) deliverTo(d destination, from string, raw []byte, report *Report) reply {
+	e := Event{Token: d.token, Verdict: d.verdict, Recipient: d.address, Sender: from, Raw: raw[:min(len(raw), maxInput)]}
+	if d.use == useHuman {
+		e.Raw = raw
+	} else {
 		e.Report = report
 	}
 	if d.use == useFeedback {
-		e.Token, e.Verdict = join(s.receiver.Codec, report)
+		e.Token, e.Verdict = join(r.codecs(), report)
 	}
 	e.Key = eventKey(&e)
-	if err := s.handle(e); err != nil {
-		s.receiver.logger().Error("bounce: Handle failed, the message stays with its sender", "verdict", e.Verdict.String(), "key", e.Key)
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Not processed, try again later"}
+	if err := r.handle(e); err != nil {
+		r.logger().Error("bounce: Handle failed, the message stays with its sender", "error", err, "verdict", e.Verdict.String(), "key", e.Key)
+		return reply{451, "4.3.0", "Not processed, try again later"}
 	}
-	return nil
+	return replyOK
 }
 
-func (s *session) handle(e Event) (err error) {
+func (r *Receiver) handle(e Event) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("bounce: Handle panicked")
+			err = fmt.Errorf("bounce: Handle panicked: %v", p)
 		}
 	}()
-	r := s.receiver
 	r.mu.Lock()
 	ctx := r.ctx
 	r.mu.Unlock()

@@ -5,10 +5,16 @@ import "strings"
 // findStatus returns an enhanced status code (RFC 3463) in text, or "": the
 // first whose detail is not 0, or else the first. A system that wraps another's
 // reply often puts a general one of its own before it.
-func findStatus(text string) string {
+func findStatus(text string) string { return findStatusOf(text, "245") }
+
+// findFailure is findStatus for what failed or waits: a success that a
+// transcript shows on the way is passed over.
+func findFailure(text string) string { return findStatusOf(text, "45") }
+
+func findStatusOf(text, classes string) string {
 	general := ""
 	for i := 0; i+5 <= len(text); i++ {
-		if ch := text[i]; ch != '2' && ch != '4' && ch != '5' {
+		if strings.IndexByte(classes, text[i]) < 0 {
 			continue
 		}
 		n := statusLen(text, i)

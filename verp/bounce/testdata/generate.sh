@@ -5,14 +5,16 @@
 #
 #   sudo ./generate.sh [MTA…]     (postfix exim sendmail opensmtpd dma nullmailer)
 #
-# Needs root, Go, debootstrap and a Debian mirror.
+# Needs root, Go, debootstrap and Debian 12, the mirror of which it uses: MIRROR
+# names another.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${WORK:-$(mktemp -d)}
 base=${BASE:-$work/base}
 [ $# -gt 0 ] || set -- postfix exim sendmail opensmtpd dma nullmailer
+mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Codename: bookworm' | head -1)}
 
-[ -d "$base/etc" ] || debootstrap --variant=minbase bookworm "$base" "${MIRROR:-http://deb.debian.org/debian}"
+[ -d "$base/etc" ] || debootstrap --variant=minbase bookworm "$base" "$mirror"
 (cd "$here" && CGO_ENABLED=0 go build -o "$work/destination" ./generate)
 
 declare -A package=(
@@ -35,6 +37,7 @@ CF
   cat >"$1/mta.sh" <<'SH'
 newaliases 2>/dev/null || true
 postfix start
+export BS="sendmail -bs"
 SH
 }
 configure_exim() {
@@ -43,6 +46,9 @@ primary_hostname = mta.relay.test
 qualify_domain = relay.test
 keep_environment =
 log_file_path = /var/log/exim4/%slog
+dsn_advertise_hosts = *
+acl_smtp_rcpt = accept
+delay_warning = 2s
 begin routers
 all:
   driver = manualroute
@@ -57,11 +63,13 @@ smtp:
   hosts_avoid_tls = *
   hosts_try_fastopen =
 begin retry
+wait@dest.test * F,1h,3s
 * * F,1s,1s
 CF
   sed -i '1i domainlist local_domains =' "$1/etc/exim4/exim4.conf"
   cat >"$1/mta.sh" <<'SH'
-export SENDMAIL=/usr/sbin/exim4
+export SENDMAIL=/usr/sbin/exim4 BS="/usr/sbin/exim4 -bs"
+flush() { /usr/sbin/exim4 -qff; }
 SH
 }
 configure_sendmail() {
@@ -72,6 +80,8 @@ DOMAIN(`debian-mta')dnl
 define(`confDOMAIN_NAME', `mta.relay.test')dnl
 define(`SMART_HOST', `smtp:[127.0.0.2]')dnl
 define(`confTO_QUEUERETURN', `1s')dnl
+define(`confTO_QUEUERETURN_URGENT', `1d')dnl
+define(`confTO_QUEUEWARN_URGENT', `1s')dnl
 define(`confSERVICE_SWITCH_FILE', `/etc/mail/service.switch')dnl
 define(`confDONT_PROBE_INTERFACES', `True')dnl
 define(`confDONT_BLAME_SENDMAIL', `groupwritabledirpathsafe,assumesafechown')dnl
@@ -86,6 +96,8 @@ CF
   cat >"$1/mta.sh" <<'SH'
 mkdir -p /var/spool/mqueue /var/run/sendmail /var/lib/sendmail/host_status
 export SENDMAIL="/usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -odi"
+export DSN="$SENDMAIL -N success,failure,delay -R hdrs"
+flush() { /usr/sbin/sendmail-mta -C/etc/mail/sendmail.cf -Am -q; }
 SH
 }
 configure_opensmtpd() {
@@ -121,16 +133,36 @@ SH
 
 # One mail a case. Its Message-ID names the case, so that the bounce tells it.
 submit='
+mail() { # case recipient
+  printf "From: Shop <shop@app.test>\nTo: %s\nSubject: Your order\nPriority: urgent\n" "$2"
+  printf "Message-ID: <case.%s@app.test>\nDate: Mon, 02 Mar 2026 00:00:00 +0000\n\nHello,\nyour order is on its way.\n" "$1"
+}
 send() { # case sender recipients…
   name=$1; from=$2; shift 2
-  { printf "From: Shop <shop@app.test>\nTo: %s\nSubject: Your order\n" "$1"
-    printf "Message-ID: <case.%s@app.test>\nDate: Mon, 02 Mar 2026 00:00:00 +0000\n\nHello,\nyour order is on its way.\n" "$name"
-  } | ${SENDMAIL:-/usr/sbin/sendmail} ${FLAGS:-} -f "$from" "$@" || true
+  mail "$name" "$1" | { [ "$name" = wait ] && cat || grep -v ^Priority; } | ${SENDMAIL:-/usr/sbin/sendmail} ${FLAGS:-} -f "$from" "$@" || true
 }
-for c in unknown bare full disabled policy content; do send $c return@app.test $c@dest.test; done
+# dsn asks for every DSN (RFC 3461), and gives ORCPT where the system reads SMTP.
+dsn() { # case sender recipient…
+  name=$1; from=$2; shift 2
+  if [ -z "${BS:-}" ]; then
+    mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; } | ${DSN:-true} -V "env-$name" -f "$from" "$@" || true
+    return 0
+  fi
+  { sleep 1; printf "EHLO app.test\nMAIL FROM:<%s> RET=HDRS ENVID=env-%s\n" "$from" "$name"
+    for to; do printf "RCPT TO:<%s> NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;orig-%s\n" "$to" "$to"; done
+    printf "DATA\n"; mail "$name" "$1" | { [ "$name" = dsn-wait ] && cat || grep -v ^Priority; }; printf ".\nQUIT\n"
+  } | sed "s/\$/\r/" | $BS || true
+}
+flush() { :; }
+for c in unknown bare full disabled policy content listed; do send $c return@app.test $c@dest.test; done
 send two return@app.test unknown@dest.test full@dest.test
 send sender sender-return@app.test ok@dest.test
 send later return@app.test later@dest.test
+send wait return@app.test wait@dest.test
+dsn dsn-ok return@app.test ok@dest.test
+dsn dsn-unknown return@app.test unknown@dest.test
+dsn dsn-three return@app.test ok@dest.test full@dest.test unknown@dest.test
+dsn dsn-wait return@app.test wait@dest.test
 '
 
 for mta; do
@@ -148,7 +180,8 @@ for mta; do
   printf '127.0.0.1 localhost mta.relay.test\n' >"$root/etc/hosts"
   : >"$root/etc/resolv.conf"
   configure_$mta "$root"
-  { cat "$root/mta.sh"; echo "$submit"; echo 'sleep "${WAIT:-30}"'; } >"$root/all.sh"
+  { echo "$submit" | sed -n '1,/^flush()/p'; cat "$root/mta.sh"; echo "$submit" | sed '1,/^flush()/d'
+    echo 'for _ in $(seq "${WAIT:-30}"); do sleep 1; flush; done'; } >"$root/all.sh"
   unshare --net --pid --fork --kill-child --mount --uts bash -c "
     ip link set lo up
     hostname mta.relay.test

@@ -24,6 +24,8 @@ var replies = map[string]struct{ at, reply string }{
 	"sender":   {"MAIL", "553 5.1.8 Sender domain does not exist"},
 	"content":  {".", "554 5.7.1 Message refused as spam"},
 	"later":    {"RCPT", "451 4.7.1 Greylisted, come back later"},
+	"wait":     {"RCPT", "450 4.2.1 <RCPT>: mailbox is busy, come back later"},
+	"listed":   {"RCPT", "550 Your address is on our blacklist"},
 }
 
 func main() {
@@ -136,6 +138,9 @@ func save(dir, name, mail string) {
 		return
 	}
 	kind := ""
+	if !strings.Contains(mail, "\nAction: failed") && (strings.Contains(mail, "\nAction: relayed") || strings.Contains(mail, "\nAction: delivered")) {
+		kind = "-success"
+	}
 	if strings.Contains(mail, "Action: delayed") || strings.Contains(mail, "Warning") || strings.Contains(mail, "warning") {
 		kind = "-warning"
 	}
