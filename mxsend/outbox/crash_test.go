@@ -9,33 +9,40 @@ import (
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
 
-var kills = flag.Int("kills", 20, "how often a crash test kills the process that sends, in each of its cases")
+var kills = flag.Int("kills", 20, "how often a crash test kills the process that sends, in each of its cases (-short: 3 at most)")
+
+func killsWanted() int {
+	if testing.Short() {
+		return min(*kills, 3)
+	}
+	return *kills
+}
 
 // The process that sends is killed (-9) at random points, from before it has loaded the list to just before it ends, and
 // started again each time. Then the database is held against the ledger of the relays.
 func TestKilledAtAnyPoint(t *testing.T) {
 	onBoth(t, func(t *testing.T, database string) {
-		for name, resend := range map[string]bool{"report": false, "resend": true} {
-			t.Run(name, func(t *testing.T) { testKilled(t, database, "news "+name, resend) })
-		}
+		t.Run("report", func(t *testing.T) { testKilled(t, database, "news report", false) })
+		t.Run("resend", func(t *testing.T) { testKilled(t, database, "news resend", true) })
 	})
 }
 
 func testKilled(t *testing.T, database, name string, resend bool) {
 	cluster := mxtest.NewCluster(t, mxtest.Config{KeepContent: -1})
 	const n, gate = 20_000, 300
+	kills := killsWanted()
 	spec := childSpec{
 		Database: database, Relays: relaysOf(t, cluster), Mailing: Mailing{Name: name, AutoPause: AutoPause{Share: 2}}, N: n,
 		Gate: gate, Lease: 400 * time.Millisecond, Resend: resend,
 		// Four slices are rendered at a time; so slow that the mailing outlives the kills.
-		Slow: time.Duration(*kills) * 250 * time.Millisecond * 4 / n,
+		Slow: time.Duration(kills) * 250 * time.Millisecond * 4 / n,
 	}
 	done := false
 	killed := 0
 	for !done {
 		c := startChild(t, spec)
 		point := time.After(time.Hour)
-		if killed < *kills {
+		if killed < kills {
 			point = time.After(rand.N(600 * time.Millisecond))
 		}
 		select {
@@ -54,7 +61,7 @@ func testKilled(t *testing.T, database, name string, resend bool) {
 		}
 	}
 	t.Logf("killed %d times", killed)
-	if killed < *kills {
+	if killed < kills {
 		t.Errorf("killed only %d times before the mailing ended", killed)
 	}
 	b := newBox(t, testConfig(t, database, nil))

@@ -72,7 +72,7 @@ func testDatabaseKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	cluster := mxtest.NewCluster(t, mxtest.Config{KeepContent: -1})
-	const n, gate, lease = 8000, 200, 700 * time.Millisecond
+	const n, gate, lease = 5000, 200, 700 * time.Millisecond
 	cfg := testConfig(t, database, testClient(t, cluster))
 	cfg.Render, cfg.Lease, cfg.Gate = slowly, lease, gate
 	cfg.Logger = nil // River has a lot to say

@@ -245,6 +245,7 @@ func migrateRiver(ctx context.Context, s *store, t *tx) error {
 	if t == nil {
 		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	} else {
+		//lint:ignore SA1019 it is Postgres' migrations that cannot share a transaction; on SQLite it keeps processes from each other
 		_, err = migrator.MigrateTx(ctx, t.Tx, rivermigrate.DirectionUp, nil)
 	}
 	return err
