@@ -164,3 +164,4 @@ CREATE TABLE outbox_suppression (
 	PRIMARY KEY (list, hash, rest)
 );
 CREATE INDEX outbox_suppression_provider ON outbox_suppression (provider, at);
+CREATE INDEX outbox_suppression_held ON outbox_suppression (provider, at) WHERE held = 1;
