@@ -197,7 +197,7 @@ func (h *handler) fragments(key string, s *snapshot) map[string]string {
 		if !ok {
 			break
 		}
-		for _, id := range []string{"state", "why", "mailing-tiles", "bar", "pace", "back", "relay-rows", "returned-rows", "rate"} {
+		for _, id := range []string{"state", "why", "progress", "mailing-tiles", "bar", "pace", "back", "relay-rows", "returned-rows", "rate"} {
 			put(id, d)
 		}
 		if h.options.Control {

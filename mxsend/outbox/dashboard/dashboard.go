@@ -82,6 +82,7 @@ type box interface {
 
 // A handler is a dashboard.
 type handler struct {
+	http.Handler
 	box       box
 	options   Options
 	templates *template.Template
@@ -101,7 +102,7 @@ type handler struct {
 // Handler returns the dashboard of an outbox, which the caller closes after the HTTP server. It is safe for concurrent use.
 func Handler(b *outbox.Box, o Options) http.Handler { return newHandler(b, o) }
 
-func newHandler(b box, o Options) http.Handler {
+func newHandler(b box, o Options) *handler {
 	if o.Actor == nil {
 		o.Actor = func(*http.Request) string { return "somebody" }
 	}
@@ -127,8 +128,6 @@ func newHandler(b box, o Options) http.Handler {
 	for _, name := range []string{"page.css", "page.js", "icon.svg"} {
 		mux.Handle("GET /"+name, page.Assets())
 	}
-	return page.Secure(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
-		mux.ServeHTTP(w, r)
-	}))
+	h.Handler = page.Secure(http.MaxBytesHandler(mux, 64<<10))
+	return h
 }

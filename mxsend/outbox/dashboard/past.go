@@ -51,31 +51,30 @@ func perSecond(a, b moment) float64 {
 	return max(0, float64(b.attempted-a.attempted)) / b.at.Sub(a.at).Seconds()
 }
 
-// plot draws the last minutes. A point is the rate since the point before, where somebody looked at both.
+// plot draws the last minutes. A point is the rate since somebody looked before, if that was not long before.
 func (p *past) plot() page.Plot {
-	plot := page.Plot{Title: "Recipients a second", Unit: "/s", From: "10 minutes ago", To: "now", Series: []page.Series{{Name: "now"}}}
+	values := make([]float64, remembered/step)
+	for i := range values {
+		values[i] = math.NaN()
+	}
+	plot := page.Plot{Title: "Recipients a second", Unit: "/s", From: "10 minutes ago", To: "now", Series: []page.Series{{Name: "lately", Values: values}}}
 	if len(p.moments) == 0 {
 		return plot
 	}
-	// Points are at multiples of five seconds, so that they stay what they are as they move to the left.
+	// Steps end at multiples of five seconds, so that points stay what they are as they move to the left.
 	end := p.moments[len(p.moments)-1].at.Truncate(step)
-	i := 0
-	values := make([]float64, remembered/step)
-	var before *moment
-	for n := range values {
-		from := end.Add(step * time.Duration(n-len(values)))
-		var last *moment // in this step
-		for ; i < len(p.moments) && !p.moments[i].at.After(from.Add(step)); i++ {
-			if p.moments[i].at.After(from) {
-				last = &p.moments[i]
+	before, at := -1, 0 // the last moment of the step before that has one, and that step
+	for i, m := range p.moments {
+		n := len(values) - 1 - int(end.Sub(m.at)/step)
+		if m.at.After(end) || n < 0 || i+1 < len(p.moments) && !p.moments[i+1].at.After(end.Add(-step*time.Duration(len(values)-1-n))) {
+			continue // it is of a step that is not over, is long past, or is not the last of its step
+		}
+		if before >= 0 && m.at.Sub(p.moments[before].at) <= 3*step {
+			for k := at + 1; k <= n; k++ {
+				values[k] = perSecond(p.moments[before], m)
 			}
 		}
-		values[n] = math.NaN()
-		if last != nil && before != nil {
-			values[n] = perSecond(*before, *last)
-		}
-		before = last
+		before, at = i, n
 	}
-	plot.Series[0].Values = values
 	return plot
 }
