@@ -69,7 +69,7 @@ func TestMailingPausedByClick(t *testing.T) {
 	watchConsole(t, tab)
 	var at struct{ X, Y float64 } // the row changes each second, so the click is at a place, as a person's is
 	do(t, tab, browser.Wide.As(), chromedp.Navigate(url),
-		chromedp.Evaluate(`(({x, y, width, height}) => ({X: x + width / 2, Y: y + height / 2}))(document.querySelector("#mailing-rows a").getBoundingClientRect())`, &at))
+		chromedp.Evaluate(`(({x, y}) => ({X: x + 9, Y: y + 9}))(document.querySelector("#mailing-rows a").getBoundingClientRect())`, &at))
 	do(t, tab, chromedp.MouseClickXY(at.X, at.Y), until(acceptedNow+" > 20"),
 		chromedp.SendKeys("#why-pause", "the link is wrong", chromedp.ByQuery), chromedp.Click("#pause", chromedp.ByQuery),
 		until(fmt.Sprintf(stateIs, "paused")))

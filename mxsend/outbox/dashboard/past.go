@@ -23,7 +23,7 @@ type moment struct {
 
 func (p *past) add(at time.Time, attempted int64) {
 	if n := len(p.moments); n > 0 && at.Sub(p.moments[n-1].at) < every/2 {
-		return // a mailing is asked for twice where it is both listed and looked at
+		return // one that is not listed may be asked for twice in a second
 	}
 	p.moments = append(p.moments, moment{at, attempted})
 	old := 0

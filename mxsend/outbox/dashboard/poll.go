@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -80,7 +81,7 @@ func (h *handler) look(ctx context.Context, name string) (*snapshot, error) {
 		h.publish(s)
 	}
 	if _, ok := s.Details[name]; name != "" && !ok {
-		d, err := h.detail(ctx, name)
+		d, err := h.detail(ctx, s, name)
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +136,7 @@ func (h *handler) poll(ctx context.Context) (*snapshot, error) {
 		s.Mailings = append(s.Mailings, h.figures(s.At, status))
 	}
 	for _, name := range h.watchedMailings() {
-		d, err := h.detail(ctx, name)
+		d, err := h.detail(ctx, s, name)
 		if errors.Is(err, outbox.ErrUnknown) {
 			continue // it was deleted
 		} else if err != nil {
@@ -149,13 +150,18 @@ func (h *handler) poll(ctx context.Context) (*snapshot, error) {
 	return s, nil
 }
 
-func (h *handler) detail(ctx context.Context, name string) (d detail, err error) {
-	at := time.Now()
-	status, err := h.box.Status(ctx, name)
-	if err == nil {
-		d.figures = h.figures(at, status)
-		d.hourly, err = h.box.ReturnedSince(ctx, name, at.Add(-hours*time.Hour))
+// detail asks for what only the page of one mailing shows. One that is not among the listed is asked for itself.
+func (h *handler) detail(ctx context.Context, s *snapshot, name string) (d detail, err error) {
+	if i := slices.IndexFunc(s.Mailings, func(f figures) bool { return f.Name == name }); i >= 0 {
+		d.figures = s.Mailings[i]
+	} else {
+		status, err := h.box.Status(ctx, name)
+		if err != nil {
+			return d, err
+		}
+		d.figures = h.figures(s.At, status)
 	}
+	d.hourly, err = h.box.ReturnedSince(ctx, name, s.At.Add(-hours*time.Hour))
 	return d, err
 }
 
