@@ -1,3 +1,5 @@
+//lint:file-ignore U1000,SA4006 This is code of the README, which leaves out what becomes of errors; it is compiled, and not run.
+
 package readme
 
 import (

@@ -12,7 +12,7 @@ import (
 	"github.com/mxsend/go-mxsend/mxsend/outbox"
 )
 
-var recipients = flag.Int("recipients", 20_000, "how many a mailing has whose polls are measured")
+var recipients = flag.Int("recipients", 2_000, "how many a mailing has whose polls are measured")
 
 // What a poll and pages cost in a large mailing, half sent, with 100,000 suppressed addresses:
 //
