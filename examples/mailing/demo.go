@@ -96,7 +96,7 @@ func startSender(spec senderSpec) (*exec.Cmd, io.Closer, error) {
 }
 
 // demo is a mailing with everything that goes wrong.
-func demo(ctx context.Context, n int, stdout, stderr io.Writer) (err error) {
+func demo(ctx context.Context, n int, rate float64, address string, stdout, stderr io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "mailing")
 	if err != nil {
 		return err
@@ -113,6 +113,11 @@ func demo(ctx context.Context, n int, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { _ = b.Close() }()
+	closeDashboard, err := serveDashboard(b, address, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeDashboard()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -136,7 +141,7 @@ func demo(ctx context.Context, n int, stdout, stderr io.Writer) (err error) {
 
 	const name = "newsletter"
 	begin := time.Now()
-	loaded, err := b.Start(ctx, outbox.Mailing{Name: name, Template: "news", Params: map[string]string{"season": "winter"}}, recipients(n))
+	loaded, err := b.Start(ctx, outbox.Mailing{Name: name, Template: "news", Rate: rate, Params: map[string]string{"season": "winter"}}, recipients(n))
 	if err != nil {
 		return err
 	}

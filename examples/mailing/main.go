@@ -1,6 +1,6 @@
 // Mailing sends a mailing that survives its own process.
 //
-//	go run ./examples/mailing          # 20,000 recipients on this machine, with everything that goes wrong
+//	go run ./examples/mailing          # 20,000 recipients on this machine, with everything that goes wrong, and a page to see it on
 //	mailing send -name news -csv list.csv -templates dir -template news -from "Shop <news@shop.example.com>" \
 //	        -return-path bounces@shop.example.com -relays relays.example.com
 //	mailing status | pause | resume -name news
@@ -24,7 +24,8 @@ import (
 const about = `mailing sends a mailing that survives its own process.
 
   mailing                          20,000 recipients on this machine: one relay is switched off, and the process that
-                                   sends is killed half-way and started again; then the database is held against the relays
+                                   sends is killed half-way and started again; then the database is held against the relays.
+                                   It prints where its dashboard is: with -rate 500 there is time to look
   mailing send -name … -csv …      sends to a list over your own relays; given again, it goes on where it was
   mailing status [-name …]         says how it does
   mailing pause, resume -name …    stops it, whatever process sends it, and has it go on
@@ -50,13 +51,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "":
 		flags := flag.NewFlagSet("mailing", flag.ContinueOnError)
 		n := flags.Int("n", 20_000, "how many recipients")
+		rate := flags.Float64("rate", 0, "recipients a second (0: unlimited), to have time to look")
+		address := flags.String("http", "127.0.0.1:0", httpUsage)
 		if err := command.Parse(flags, args, about, stderr); err != nil {
 			return err
 		}
 		if *n < 100 {
 			return fmt.Errorf("-n %d: take 100 at least, or nothing is seen", *n)
 		}
-		return demo(ctx, *n, stdout, stderr)
+		return demo(ctx, *n, *rate, *address, stdout, stderr)
 	case "send":
 		return send(ctx, args, stderr)
 	case "status", "pause", "resume":

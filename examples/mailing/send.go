@@ -31,6 +31,7 @@ func send(ctx context.Context, args []string, stderr io.Writer) error {
 	templates := flags.String("templates", ".", "`directory` of templates")
 	from := flags.String("from", "", "the author: \"Shop <news@shop.example.com>\"")
 	returnPath := flags.String("return-path", "", "`address` where bounces go")
+	address := flags.String("http", "", httpUsage)
 	clear := flags.Bool("no-tls", false, "send in clear")
 	var m outbox.Mailing
 	flags.StringVar(&m.Name, "name", "", "the mailing's name, which is never used for another")
@@ -76,6 +77,11 @@ func send(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	defer func() { _ = b.Close() }()
+	closeDashboard, err := serveDashboard(b, *address, stderr)
+	if err != nil {
+		return err
+	}
+	defer closeDashboard()
 	file, err := os.Open(*list)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"io"
 	"iter"
+	"net/http"
 	"testing"
 	"testing/synctest"
 
@@ -13,12 +14,14 @@ import (
 	"github.com/mxsend/go-mxsend/mxsend"
 	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 	"github.com/mxsend/go-mxsend/mxsend/outbox"
+	"github.com/mxsend/go-mxsend/mxsend/outbox/dashboard"
 	"github.com/mxsend/go-mxsend/verp"
 )
 
 var _ = send
 var _ = sendAll
 var _ = durable
+var _ = watch
 
 func send(ctx context.Context, content []byte) error {
 	client, err := mxsend.New(mxsend.Config{Domain: "relays.example.com"}) // its MX records name the relays
@@ -63,6 +66,11 @@ func durable(ctx context.Context, client *mxsend.Client, codec *verp.Codec, file
 	_, err = box.Enqueue(ctx, tx, outbox.Mail{Ref: "order-4711", To: "jane@example.net", Content: content}) // sent exactly if tx commits
 	_ = loaded
 	return err
+}
+
+func watch(mux *http.ServeMux, box *outbox.Box, user func(*http.Request) string, authenticated func(http.Handler) http.Handler) {
+	page := dashboard.Handler(box, dashboard.Options{Control: true, Actor: user})
+	mux.Handle("/mailings/", authenticated(http.StripPrefix("/mailings", page)))
 }
 
 func accepted(ref, relay, queueID string)                         {}

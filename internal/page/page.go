@@ -12,8 +12,10 @@ package page
 
 import (
 	"embed"
+	"net"
 	"net/http"
 	"path"
+	"strings"
 )
 
 //go:embed page.css page.js icon.svg
@@ -57,4 +59,15 @@ func Secure(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// OnLoopback reports whether a request's Host names this machine to itself. A page that needs no password must ask, or a page of
+// somebody else's reaches it in the browser under a name of its own (DNS rebinding).
+func OnLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(strings.ToLower(host), "[]")
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }

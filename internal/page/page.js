@@ -7,15 +7,23 @@ if (live) {
   const events = new EventSource(live);
   events.onopen = () => document.body.classList.remove("offline");
   events.onerror = () => document.body.classList.add("offline");
-  events.onmessage = (event) => {
-    for (const [id, html] of Object.entries(JSON.parse(event.data))) {
+  // Nothing changes between the press and the release of a button: a click is on what was pressed.
+  let news = {}, pressed = false;
+  const apply = () => {
+    if (pressed) return;
+    for (const [id, html] of Object.entries(news)) {
       const element = document.getElementById(id);
       if (!element || element.innerHTML === html) continue;
       const focus = element.contains(document.activeElement) ? document.activeElement.id : "";
       element.innerHTML = html;
       if (focus) document.getElementById(focus)?.focus();
     }
+    news = {};
   };
+  events.onmessage = (event) => { Object.assign(news, JSON.parse(event.data)); apply(); };
+  document.addEventListener("pointerdown", () => { pressed = true; });
+  for (const end of ["pointerup", "pointercancel"])
+    document.addEventListener(end, () => { pressed = false; setTimeout(apply); }); // after the click
 }
 
 document.addEventListener("click", async (event) => {

@@ -233,8 +233,8 @@ func TestThresholdExpiryAndBurst(t *testing.T) {
 	if err := b.Suppress(t.Context(), "weekly", slices.Values([]string{"x@one.test", "y@one.test"})); err != nil {
 		t.Fatal(err)
 	}
-	sums, err := b.Suppressions(t.Context())
-	if err != nil || len(sums) != 2 || sums[0] != (SuppressionTally{"", ReasonBounce, true, false, 4}) || sums[1] != (SuppressionTally{"weekly", ReasonImport, true, false, 2}) {
+	sums, err := b.SuppressionTallies(t.Context())
+	if err != nil || len(sums) != 2 || sums[0] != (SuppressionTally{List: "", Reason: ReasonBounce, Active: 4}) || sums[1] != (SuppressionTally{List: "weekly", Reason: ReasonImport, Active: 2}) {
 		t.Errorf("got %+v, %v", sums, err)
 	}
 	if blocked("x@one.test") { // of another list

@@ -164,5 +164,6 @@ CREATE TABLE outbox_suppression (
 	PRIMARY KEY (list, hash, rest)
 );
 CREATE INDEX outbox_suppression_provider ON outbox_suppression (provider, at);
-CREATE INDEX outbox_suppression_held ON outbox_suppression (provider) WHERE held = 1;
-CREATE INDEX outbox_suppression_sums ON outbox_suppression (list, reason, active, held);
+CREATE INDEX outbox_suppression_hash ON outbox_suppression (hash);
+CREATE INDEX outbox_suppression_sums ON outbox_suppression (list, reason, active, held, until);
+CREATE INDEX outbox_suppression_held ON outbox_suppression (provider, at) WHERE held = 1;

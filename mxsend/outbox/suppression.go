@@ -181,20 +181,6 @@ func (b *Box) Suppressed(ctx context.Context, address string) ([]Suppression, er
 	return all, err
 }
 
-// A SuppressionTally is how many addresses are suppressed.
-type SuppressionTally struct {
-	List, Reason string // an empty List is every list
-	Active, Held bool
-	Count        int64
-}
-
-// Suppressions counts the addresses that are noted, by list and reason.
-func (b *Box) Suppressions(ctx context.Context) ([]SuppressionTally, error) {
-	rows, err := b.store.read.QueryContext(ctx, `SELECT list, reason, active, held, count(*) FROM outbox_suppression
-		GROUP BY list, reason, active, held ORDER BY list, reason, active, held`)
-	return collect(rows, err, func(s *SuppressionTally) []any { return []any{&s.List, &s.Reason, &s.Active, &s.Held, &s.Count} })
-}
-
 // A HeldBurst is suppressions of one domain that came in a burst and wait for review.
 type HeldBurst struct {
 	Domain      string

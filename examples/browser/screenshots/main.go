@@ -1,15 +1,13 @@
-// Screenshots makes the pictures of the desk that README shows:
+// Screenshots makes the pictures that README shows:
 //
-//	cd examples/browser && go run ./screenshots -to ../relays
+//	cd examples/browser && go run ./screenshots -of desk -to ../relays
+//	cd examples/browser && go run ./screenshots -of mailing -to ../mailing
 package main
 
 import (
 	"context"
 	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
@@ -17,76 +15,60 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/mxsend/go-mxsend/examples/browser"
-	"github.com/mxsend/go-mxsend/mxsend/mxtest"
 )
 
 func main() {
+	of := flag.String("of", "desk", "`page`: desk or mailing")
 	to := flag.String("to", ".", "`directory` for the pictures")
 	all := flag.Bool("all", false, "every page, wide and narrow, light and dark, from top to bottom")
 	play := flag.Duration("play", 4*time.Minute, "time that mail flows before")
 	flag.Parse()
-	if err := run(context.Background(), *to, *all, *play); err != nil {
+	make, ok := map[string]func(context.Context, string, bool, time.Duration) error{"desk": desk, "mailing": mailing}[*of]
+	err := fmt.Errorf("-of %q: there are desk and mailing", *of)
+	if ok {
+		err = make(context.Background(), *to, *all, *play)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "screenshots:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, to string, all bool, play time.Duration) error {
-	stage, err := browser.NewStage(browser.StageOptions{})
-	if err != nil {
-		return err
-	}
-	defer stage.Close()
-	server := httptest.NewServer(stage.Desk)
-	defer server.Close()
-	defer server.CloseClientConnections() // the tab's events would keep it
-	stage.Destinations()
-	if err := stage.Play(ctx, 40, play); err != nil {
-		return err
-	}
-	for relay, do := range map[string]string{"p1": "slow", "p2": "stop"} {
-		resp, err := http.PostForm(server.URL+"/relays/"+relay, url.Values{"do": {do}})
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-	}
-	tab, end, err := browser.Open(ctx)
-	if err != nil {
-		return err
-	}
-	defer end()
-	bounced, err := stage.Find(mxtest.Bounced)
-	if err != nil {
-		return err
-	}
-	deferred, err := stage.Find(mxtest.Deferred)
-	if err != nil {
-		return err
-	}
-	pages := []struct{ name, path string }{{"desk", "/"}, {"mail", "/mails/" + bounced}}
+// A shot is a picture of a page, by its path.
+type shot struct{ name, path string }
+
+// looks are how pages are looked at, by what is put behind a picture's name.
+func looks(all bool) map[string]browser.Look {
 	looks := map[string]browser.Look{"": browser.Wide}
 	if all {
-		pages = append(pages, struct{ name, path string }{"mails", "/mails"}, struct{ name, path string }{"connect", "/connect"},
-			struct{ name, path string }{"api", "/api"}, struct{ name, path string }{"deferred", "/mails/" + deferred})
 		dark, darkNarrow := browser.Wide, browser.Narrow
 		dark.Dark, darkNarrow.Dark = true, true
 		looks["-narrow"], looks["-dark"], looks["-narrow-dark"] = browser.Narrow, dark, darkNarrow
 	}
-	for suffix, look := range looks {
-		for _, page := range pages {
-			var picture []byte
-			shot := chromedp.CaptureScreenshot(&picture)
-			if all {
-				shot = chromedp.FullScreenshot(&picture, 100)
-			}
-			if err := browser.Do(tab, look.As(), chromedp.Navigate(server.URL+page.path), shot); err != nil {
-				return fmt.Errorf("%s%s: %w", page.name, suffix, err)
-			}
-			if err := os.WriteFile(filepath.Join(to, page.name+suffix+".png"), picture, 0o644); err != nil {
+	return looks
+}
+
+// shoot makes pictures: of what is seen at first, or, with all, of whole pages in all looks.
+func shoot(tab context.Context, url, to string, shots []shot, all bool) error {
+	for suffix, look := range looks(all) {
+		for _, s := range shots {
+			if err := take(tab, filepath.Join(to, s.name+suffix+".png"), all, look.As(), chromedp.Navigate(url+s.path)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// take makes a picture after actions.
+func take(tab context.Context, file string, whole bool, actions ...chromedp.Action) error {
+	var picture []byte
+	capture := chromedp.CaptureScreenshot(&picture)
+	if whole {
+		capture = chromedp.FullScreenshot(&picture, 100)
+	}
+	if err := browser.Do(tab, append(actions, capture)...); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return os.WriteFile(file, picture, 0o644)
 }

@@ -6,9 +6,7 @@ import (
 	"context"
 	"embed"
 	"html/template"
-	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -98,22 +96,12 @@ func (d *Desk) Close() {
 
 // ServeHTTP answers a request.
 func (d *Desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !d.options.AnyHost && !onLoopback(r.Host) {
+	if !d.options.AnyHost && !page.OnLoopback(r.Host) {
 		http.Error(w, "This desk answers as localhost or a loopback address only.", http.StatusMisdirectedRequest)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	d.handler.ServeHTTP(w, r)
-}
-
-// onLoopback reports whether a Host field names this machine to itself.
-func onLoopback(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.Trim(strings.ToLower(host), "[]")
-	ip := net.ParseIP(host)
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || ip != nil && ip.IsLoopback()
 }
 
 // look notes how things are, and tells the viewers. It is called once a second, however many there are.
