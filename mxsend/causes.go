@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -65,14 +66,17 @@ func (e *Error) where() string {
 // failing returns the last failure of each relay that is not well, or that keeps
 // whoever connects to it waiting; the latest is the first.
 func (p *pool) failing(now time.Time) (failures []*Error) {
-	for _, r := range p.relays {
+	for i, r := range p.relays {
 		failure := r.lastErr
-		if failure == nil || r.health.failures == 0 && r.health.refusals == 0 && r.misfit == nil {
-			cn := r.openingLongest()
-			if cn == nil {
+		if failure == nil || r.health.failures == 0 && r.health.refusals == 0 && r.misfit == nil && !p.candidates[i].crowd.refusing(now) {
+			switch cn := r.openingLongest(); {
+			case cn != nil:
+				failure = cn.stillOpening(now)
+			case p.candidates[i].crowd.crowded(now):
+				failure = &Error{Outcome: Deferred, Stage: StageConnect, Relay: r.name, Err: errCrowded}
+			default:
 				continue
 			}
-			failure = cn.stillOpening(now)
 		}
 		failures = append(failures, failure)
 		if failure == p.lastErr {
@@ -82,6 +86,9 @@ func (p *pool) failing(now time.Time) (failures []*Error) {
 	}
 	return failures
 }
+
+// errCrowded: this client has its share of the relay's sessions, and none to spare.
+var errCrowded = errors.New("the relay has more clients than sessions; see its process limit, or give each client fewer connections (Config.Limits.Connections)")
 
 // openingLongest returns the connection that is being opened for the longest time.
 func (r *relay) openingLongest() (longest *conn) {
@@ -144,20 +151,24 @@ func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
 	}
 	tried = tried || e.tried || p.failures > e.poolFails
 	failing := p.failing(now)
+	stage := StageLookup
+	if tried || p.known {
+		stage = StageConnect // relays are known, and none had room
+	}
 	for i := range e.rcpts {
 		if to := &e.rcpts[i]; !to.settled {
-			err := e.whyGivenUp(to.last, tried, failing, cause)
+			err := e.whyGivenUp(to.last, tried, stage, failing, cause)
 			e.settle(i, err, err.Relay)
 		}
 	}
 }
 
 // whyGivenUp is the error of a recipient that was given up. last is why it was
-// still pending; nil: no relay was asked.
-func (e *entry) whyGivenUp(last *Error, tried bool, failing []*Error, cause error) *Error {
-	err := &Error{Outcome: NotAttempted, Stage: StageLookup}
+// still pending; nil: no relay was asked; stage is what it waited for then.
+func (e *entry) whyGivenUp(last *Error, tried bool, stage Stage, failing []*Error, cause error) *Error {
+	err := &Error{Outcome: NotAttempted, Stage: stage}
 	if tried {
-		err.Outcome, err.Stage = Deferred, StageConnect
+		err.Outcome = Deferred
 	}
 	if last == nil && tried && len(failing) > 0 {
 		last = failing[0]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -31,7 +32,8 @@ type Client struct {
 	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
 	lanes          [2]*lane        // Transactional, Bulk
 	relayIDs       int
-	live           int // entries between submission and outcome
+	draw           func() uint32 // a lot, for a new relay
+	live           int           // entries between submission and outcome
 	closed         bool
 	drained        chan struct{} // closed when closed and live is zero for the first time
 	isDrained      bool
@@ -65,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), draw: rand.Uint32, entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if r, ok := cfg.Resolver.(*dnsResolver); ok {
 		r.use()

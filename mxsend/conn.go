@@ -53,7 +53,11 @@ type conn struct {
 	secured    bool
 	lockStep   bool
 	born       time.Time
-	retireAt   time.Time
+	entered    time.Time     // when it was put into service
+	luck       float64       // in [0, 1): what tells its age from that of others
+	greeted    time.Duration // how long the greeting took
+	retireAt   time.Time     // by the last turn
+	idleFor    time.Duration // how long it is kept without anything on it
 	tx, txNext *transaction
 	slots      [2]transaction
 	scratch    []byte
@@ -148,7 +152,7 @@ func (c *conn) read(calls []func()) {
 // begin puts an open connection into service.
 func (c *conn) begin() {
 	c.lockStep = !c.extensions.Pipelining
-	c.retireAt = c.born.Add(jitter(c.client.cfg.Limits.Age, rand.Float64()))
+	c.entered, c.luck = time.Now(), rand.Float64()
 	if c.client.opened(c) {
 		c.act(false, time.Now())
 	} else {

@@ -42,7 +42,7 @@ func (c *conn) dueAt(t *transaction) time.Time {
 	limits := &c.client.cfg.Limits
 	switch {
 	case !t.busy:
-		idle := c.since.Add(limits.Idle)
+		idle := c.since.Add(c.idleFor)
 		if c.retireAt.Before(idle) {
 			return c.retireAt
 		}

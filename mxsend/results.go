@@ -122,7 +122,7 @@ func (c *Client) deferredBy(r *relay, now time.Time, err *Error) (its bool) {
 	}
 	if many && its {
 		r.lastErr = err
-		c.carryOut(r.health.eject(now, rand.Float64()), r, now, err)
+		c.carryOut(r.health.eject(now, ejectMost, rand.Float64()), r, now, err)
 	}
 	return its
 }
@@ -212,7 +212,9 @@ func (c *Client) noteSuccess(r *relay, t *transaction, now time.Time) {
 		c.applyWeights(r.pool)
 		return
 	}
-	if r.ease(now) {
+	k.pace.take(now, now.Sub(t.start))
+	eased := k.crowd.ease(now)
+	if r.ease(now) || eased {
 		c.applyWeights(r.pool)
 	}
 }
@@ -299,20 +301,13 @@ func (r *relay) tighten(now time.Time) bool {
 
 func (r *relay) ease(now time.Time) bool {
 	const clean = 5 * time.Second
-	if r.window == 0 && r.learned == 0 || now.Sub(r.eased) < clean {
+	if r.window == 0 || now.Sub(r.eased) < clean {
 		return false
 	}
 	r.eased = now
 	const surely = 1 << 10
-	if r.window > 0 {
-		if r.window++; r.window > surely {
-			r.window = 0
-		}
-	}
-	if r.learned > 0 {
-		if r.learned++; r.learned > surely {
-			r.learned = 0
-		}
+	if r.window++; r.window > surely {
+		r.window = 0
 	}
 	return true
 }
