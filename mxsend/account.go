@@ -39,6 +39,11 @@ func (c *Client) opened(cn *conn) bool {
 	cn.leaving = r.gone
 	cn.turnDue = true // by its reader, in a moment
 	cn.recount()
+	k.crowd.opened(now)
+	c.applyWeights(r.pool)
+	if cn.greeted >= crowdedGreeting && k.crowd.sign(now) {
+		c.noticeCrowded(r)
+	}
 	if f := c.cfg.Observer.Connected; f != nil {
 		name, address, took := r.name, cn.address, now.Sub(cn.opening)
 		c.after(func() { f(name, address, took, nil) })
@@ -85,6 +90,9 @@ func (c *Client) dialEnded(cn *conn) {
 func (c *conn) noticeSlow(now time.Time) {
 	if c.state == connOpening && now.Sub(c.opening) >= slowDial {
 		c.client.dialEnded(c)
+		if Stage(c.stage.Load()) == StageGreeting && c.relay.candidate().crowd.sign(now) {
+			c.client.noticeCrowded(c.relay)
+		}
 	}
 }
 
@@ -108,13 +116,8 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 	p := r.pool
 	p.failures++
 	p.lastErr, r.lastErr = err, err
-	if err.Reply.Code == 421 && r.candidate().conns > 0 {
-		// The relay lives and has enough of us: that blames nobody.
-		if r.learned == 0 {
-			c.log(levelInfo, "relay allows no more connections", "relay", r.name, "connections", r.candidate().conns)
-		}
-		r.learned, r.eased = r.candidate().conns, now
-		c.applyWeights(p)
+	if err.Stage == StageGreeting && err.Reply.Code == 421 {
+		c.refusedSession(r, now)
 		c.dispatch(now)
 		return
 	}
@@ -130,6 +133,39 @@ func (c *Client) openFailed(cn *conn, err *Error) {
 	}
 	c.carryOut(s, r, now, err)
 	c.dispatch(now)
+}
+
+// refusedSession: the relay lives, and has enough clients. That blames nobody.
+func (c *Client) refusedSession(r *relay, now time.Time) {
+	k := r.candidate()
+	open := k.conns - k.dialing
+	wait, first := k.crowd.refuse(now, open, rand.Float64())
+	if wait > 0 {
+		k.notBefore = now.Add(wait)
+	}
+	if first {
+		c.noticeCrowded(r)
+	}
+	c.applyWeights(r.pool)
+	surplus := open - k.limit
+	for _, cn := range r.conns {
+		if surplus > 0 && cn.state == connReady {
+			cn.leave()
+			surplus--
+		}
+	}
+}
+
+// noticeCrowded: the relay has more clients than sessions, and did not until now.
+// Connections that carry nothing are somebody else's then.
+func (c *Client) noticeCrowded(r *relay) {
+	k := r.candidate()
+	c.log(levelInfo, "relay has more clients than sessions", "relay", r.name, "connections", k.conns-k.dialing)
+	for _, cn := range r.conns {
+		if cn.cur == nil {
+			cn.signal()
+		}
+	}
 }
 
 // carryOut does what health says of a relay.

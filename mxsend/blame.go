@@ -32,11 +32,13 @@ func (c *Client) noteSuccess(r *relay, lane Lane, took time.Duration, now time.T
 		c.noticeWell(r)
 	}
 	r.timed(took, lane)
+	k.pace.take(now, took)
 	if lane == Bulk && r.climbing() && r.tighten(now) {
 		c.applyWeights(r.pool)
 		return
 	}
-	if r.ease(now) {
+	eased := k.crowd.ease(now)
+	if r.ease(now) || eased {
 		c.applyWeights(r.pool)
 	}
 }
@@ -78,7 +80,7 @@ func (c *Client) deferredBy(r *relay, now time.Time, err *Error) (its bool) {
 	}
 	if many && its {
 		r.lastErr = err
-		c.carryOut(r.health.eject(now, rand.Float64()), r, now, err)
+		c.carryOut(r.health.eject(now, ejectMost, rand.Float64()), r, now, err)
 	}
 	return its
 }

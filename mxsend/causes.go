@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -50,14 +51,17 @@ func (c relayCause) Unwrap() error { return c.failure.Err }
 // failing returns the last failure of each relay that is not well, or that keeps
 // whoever connects to it waiting; the latest is the first.
 func (p *pool) failing(now time.Time) (failures []*Error) {
-	for _, r := range p.relays {
+	for i, r := range p.relays {
 		failure := r.lastErr
-		if failure == nil || r.health.failures == 0 && r.health.refusals == 0 && r.misfit == nil {
-			cn := r.openingLongest()
-			if cn == nil {
+		if failure == nil || r.health.failures == 0 && r.health.refusals == 0 && r.misfit == nil && !p.candidates[i].crowd.refusing(now) {
+			switch cn := r.openingLongest(); {
+			case cn != nil:
+				failure = cn.stillOpening(now)
+			case p.candidates[i].crowd.crowded(now):
+				failure = &Error{Outcome: Deferred, Stage: StageConnect, Relay: r.name, Err: errCrowded}
+			default:
 				continue
 			}
-			failure = cn.stillOpening(now)
 		}
 		failures = append(failures, failure)
 		if failure == p.lastErr {
@@ -67,6 +71,9 @@ func (p *pool) failing(now time.Time) (failures []*Error) {
 	}
 	return failures
 }
+
+// errCrowded: this client has its share of the relay's sessions, and none to spare.
+var errCrowded = errors.New("the relay has more clients than sessions; see its process limit, or give each client fewer connections (Config.Limits.Connections)")
 
 // openingLongest returns the connection that is being opened for the longest time.
 func (r *relay) openingLongest() (longest *conn) {

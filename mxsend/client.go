@@ -2,6 +2,7 @@ package mxsend
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ func New(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), entries: sync.Pool{New: newEntry}}
+	c := &Client{cfg: cfg, pools: map[poolKey]*pool{}, drained: make(chan struct{}), draw: rand.Uint32, entries: sync.Pool{New: newEntry}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if r, ok := cfg.Resolver.(*dnsResolver); ok {
 		r.use()

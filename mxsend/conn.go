@@ -29,11 +29,10 @@ func (c *conn) run() {
 		c.client.openFailed(c, err)
 		return
 	}
-	limits := &c.client.cfg.Limits
+	c.entered, c.luck = time.Now(), rand.Float64()
 	c.session = smtpsession.New(smtpsession.Config{
 		Owner: c, Conn: c.nc, Raw: c.raw, Replies: c.replies, Extensions: &c.extensions,
-		Opened: c.born, RetireAt: c.born.Add(jitter(limits.Age, rand.Float64())),
-		Idle: limits.Idle, FinalDot: limits.FinalDot,
+		Opened: c.born, FinalDot: c.client.cfg.Limits.FinalDot,
 	})
 	c.session.Run()
 }

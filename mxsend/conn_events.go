@@ -1,6 +1,7 @@
 package mxsend
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/mxsend/go-mxsend/internal/smtpsession"
@@ -27,12 +28,20 @@ func (c *conn) Turn(heard bool, now time.Time) smtpsession.Decision {
 	if c.endCancelled(now) || client.ctx.Err() != nil && c.session.Content().Busy() {
 		return smtpsession.Abort
 	}
-	c.slotFree = c.next == nil && !c.leaving && !client.cfg.SeparateTransactions && c.session.TakesEnvelope(now)
+	k := c.relay.candidate()
+	retireAt := k.crowd.retireAt(now, c.entered, client.cfg.Limits.Age, c.luck)
+	c.session.KeepUntil(retireAt, k.crowd.idleFor(now, client.cfg.Limits.Idle))
+	c.leaving = c.leaving || !now.Before(retireAt) || k.crowd.renew(now, c.relay.pool.open(), c.luck)
+	c.slotFree = c.next == nil && !c.leaving && !client.cfg.SeparateTransactions && c.session.TakesEnvelope()
 	c.recount()
-	client.dispatch(now)
-	if c.cur == nil && c.leaving {
+	leave := c.cur == nil && c.leaving
+	if leave {
+		k.crowd.left(now, k.conns-1, rand.Float64())
 		client.drop(c)
 		c.tellDisconnected(nil)
+	}
+	client.dispatch(now)
+	if leave {
 		return smtpsession.Leave
 	}
 	if c.cur != nil && !c.session.Content().Busy() {

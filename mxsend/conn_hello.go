@@ -51,7 +51,9 @@ func refusal(stage Stage, r smtpwire.Reply) *Error {
 }
 
 func (c *conn) greet() *Error {
+	connected := time.Now()
 	r, failure := c.ask(StageGreeting, "", c.client.cfg.Limits.Greeting)
+	c.greeted = time.Since(connected)
 	switch {
 	case failure != nil && r.Code >= 400:
 		// "220-" first and then a refusal, as postscreen has it: RFC 5321 does not

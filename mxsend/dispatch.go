@@ -169,7 +169,7 @@ func (c *Client) setAlarm(now time.Time) {
 		p := l.pool
 		switch {
 		case !p.looking:
-			sooner(p.expires)
+			sooner(p.lookupAt())
 		case p.awaits(now) && !p.tooOld(now):
 			sooner(p.asked.Add(lookupWait))
 		}
@@ -178,7 +178,7 @@ func (c *Client) setAlarm(now time.Time) {
 		}
 		sooner(p.wakeAt(now))
 		if l.stuck && !l.held {
-			sooner(l.stuckSince.Add(heldAfter))
+			sooner(l.stuckSince.Add(p.heldAfter(now)))
 		}
 		if l.queue.n == 0 {
 			continue

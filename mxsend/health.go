@@ -32,6 +32,7 @@ const (
 	healthTickLen = 5 * time.Second
 	ejectFirst    = 5 * time.Second
 	ejectMost     = 300 * time.Second
+	unreachedMost = 30 * time.Second // where it is a connection that was tried, and no message
 	coolFirst     = 100 * time.Millisecond
 	lastRelayMost = 30 * time.Second
 )
@@ -59,7 +60,11 @@ func (h *health) fail(now time.Time, connecting, last bool, random float64) sent
 			h.until = now.Add(wait)
 			return sentence{wait: wait}
 		}
-		return h.eject(now, random)
+		most := ejectMost
+		if connecting {
+			most = unreachedMost
+		}
+		return h.eject(now, most, random)
 	}
 	if connecting {
 		return sentence{wait: jitter(doubled(coolFirst, h.failures-1, time.Second), random)}
@@ -79,7 +84,7 @@ func (h *health) refuse(now time.Time, keep bool, random float64) sentence {
 	if h.refusals < ejectRefusals || keep {
 		return sentence{}
 	}
-	return h.eject(now, random)
+	return h.eject(now, ejectMost, random)
 }
 
 // deferred counts a transaction that ended with 4yz for everybody, and says whether
@@ -93,12 +98,13 @@ func (h *health) deferred() bool {
 func (h *health) takes(now time.Time) { h.refusals, h.accepted = 0, now }
 
 // eject puts the relay out. All connections to a relay that is switched off fail
-// at once, and are one event: what fails while it is out does not count.
-func (h *health) eject(now time.Time, random float64) sentence {
+// at once, and are one event: what fails while it is out does not count. most bounds
+// for how long.
+func (h *health) eject(now time.Time, most time.Duration, random float64) sentence {
 	if h.out && now.Before(h.until) {
 		return sentence{}
 	}
-	wait := jitter(doubled(ejectFirst, h.outs, ejectMost), random)
+	wait := jitter(doubled(ejectFirst, h.outs, most), random)
 	h.outs++
 	h.out, h.until = true, now.Add(wait)
 	return sentence{eject: true, wait: wait}

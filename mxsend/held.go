@@ -11,6 +11,17 @@ import (
 // heldAfter is how long a lane goes nowhere before anybody is told.
 const heldAfter = time.Second
 
+// heldAfter is longer where relays have more clients than sessions: to wait in turn for
+// some seconds is what is to be expected then, and no news.
+func (p *pool) heldAfter(now time.Time) time.Duration {
+	for i := range p.candidates {
+		if p.candidates[i].crowd.refusing(now) {
+			return crowdLasts
+		}
+	}
+	return heldAfter
+}
+
 // noticeHeld tells that a lane that has something to send finds no usable relay,
 // and why. That one may be tried again now and then does not end it: a message that
 // a relay answers does.
@@ -22,7 +33,7 @@ func (c *Client) noticeHeld(l *lane, now time.Time) {
 	case !l.stuck:
 	case l.stuckSince.IsZero():
 		l.stuckSince = now
-	case now.Sub(l.stuckSince) >= heldAfter:
+	case now.Sub(l.stuckSince) >= l.pool.heldAfter(now):
 		l.held = true
 		lane, reason := l.id, l.pool.trouble()
 		c.log(levelWarn, "lane is held: no relay is usable", "lane", lane, "reason", reason)

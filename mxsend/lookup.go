@@ -31,13 +31,31 @@ const (
 // the answer expires; else with the next message, which then waits for the new
 // answer.
 func (c *Client) refresh(p *pool, now time.Time) {
-	due := !p.known || !p.expires.IsZero() && !now.Before(p.expires)
+	at := p.lookupAt()
+	due := !p.known || !at.IsZero() && !now.Before(at)
 	if p.looking || !due || c.ctx.Err() != nil || p.failed > 0 && now.Before(p.expires) {
 		return
 	}
-	p.looking, p.asked, p.late = true, now, !p.connected()
+	p.looking, p.asked, p.late = true, now, !p.connected() // and so it has expired
 	c.goroutines.Add(1)
 	go c.lookUp(p)
+}
+
+// lookupAt is when to look the domain up again; zero: never.
+func (p *pool) lookupAt() time.Time {
+	if p.connected() {
+		return p.ahead
+	}
+	return p.expires
+}
+
+// aheadOf spreads the lookups of clients that were started together over the last
+// fifth of what DNS allows; a resolver that asks ahead of expiry does so then.
+func aheadOf(expires, now time.Time, random float64) time.Time {
+	if expires.IsZero() {
+		return expires
+	}
+	return expires.Add(-time.Duration(random * float64(expires.Sub(now)) / 5))
 }
 
 // awaits says whether mail waits for the lookup under way. Where lookups failed
@@ -110,6 +128,7 @@ func (c *Client) lookupFailed(p *pool, err error, final bool, now time.Time) {
 	p.err = err
 	p.failed++
 	p.expires = now.Add(wait)
+	p.ahead = p.expires
 	forget := p.known && (final || p.tooOld(now))
 	if forget {
 		p.known, p.stale = false, false
@@ -137,7 +156,12 @@ func (c *Client) lookedUp(p *pool, found Relays, now time.Time) {
 		}
 	}
 	p.warned = slices.Clone(found.Warnings)
+	last := p.expires
 	p.expires = expiry(found.Expires, now)
+	p.ahead = p.expires
+	if p.expires.Sub(last).Abs() > time.Second { // else it is the same answer, out of a cache, and another is due at its end
+		p.ahead = aheadOf(p.expires, now, rand.Float64())
+	}
 	if !found.Stale || p.fresh.IsZero() {
 		p.fresh = p.expires
 	}

@@ -212,20 +212,24 @@ func (c *Client) giveUp(e *entry, tried bool, cause error, now time.Time) {
 	if !tried && len(failing) == 0 && p.known && !p.usable(now) {
 		cause = joinCauses(p.trouble(), cause) // nothing fails, and nothing may be used
 	}
+	stage := StageLookup
+	if tried || p.known {
+		stage = StageConnect // relays are known, and none had room
+	}
 	for i := range e.rcpts {
 		if to := &e.rcpts[i]; !to.settled {
-			err := e.whyGivenUp(to.last, tried, failing, cause)
+			err := e.whyGivenUp(to.last, tried, stage, failing, cause)
 			e.settle(i, err, err.Relay)
 		}
 	}
 }
 
 // whyGivenUp is the error of a recipient that was given up. last is why it was
-// still pending; nil: no relay was asked.
-func (e *entry) whyGivenUp(last *Error, tried bool, failing []*Error, cause error) *Error {
-	err := &Error{Outcome: NotAttempted, Stage: StageLookup}
+// still pending; nil: no relay was asked; stage is what it waited for then.
+func (e *entry) whyGivenUp(last *Error, tried bool, stage Stage, failing []*Error, cause error) *Error {
+	err := &Error{Outcome: NotAttempted, Stage: stage}
 	if tried {
-		err.Outcome, err.Stage = Deferred, StageConnect
+		err.Outcome = Deferred
 	}
 	if last == nil && tried && len(failing) > 0 {
 		last = failing[0]

@@ -17,7 +17,7 @@ type candidate struct {
 	lastOctet time.Time // when the relay last said anything while something was outstanding
 
 	ramp      int // entries it may carry, being opened for included; zero: no such limit
-	limit     int // connections to it that may be open, learned or configured
+	limit     int // connections to it that may be open: as configured, or fewer in a crowd
 	bulkLimit int // of those, how many may carry Bulk
 	conns     int // open or being opened
 	dialing   int // of those, being opened
@@ -28,10 +28,15 @@ type candidate struct {
 	slots     int // connections whose envelope slot is free, for Bulk
 	fastSlots int // of those, the ones behind Transactional content
 
+	crowd crowd // whether it has sessions to spare
+	pace  pace  // how long it takes for a message
+	slow  int   // in the pick under way: how many times as long as the fastest, for Transactional
+
 	lacks   need  // what its EHLO is known not to offer
 	maxSize int64 // its SIZE; zero: no limit known
 
-	credit int // of the smooth weighted round-robin
+	credit int    // of the smooth weighted round-robin
+	lot    uint32 // drawn: of relays that are alike, not every client shall begin with the same
 	// In the pick under way: it had room, or had none though it is not silent.
 	inRace, noRoom bool
 	// wanted: a transactional entry waits for a free place here. Bulk fills none of
@@ -96,6 +101,7 @@ type choice struct {
 // round-robin. It changes nothing but the credits of that round-robin and, where
 // there is no room for a transactional entry, which relays are wanted.
 func pick(cs []candidate, w *want) choice {
+	compare(cs, w)
 	lacking, usable, barred := true, false, false
 	r := newRace(math.MaxInt, w.now.Add(-stallSilence))
 	for i := range cs {
@@ -126,7 +132,7 @@ func pick(cs []candidate, w *want) choice {
 		return choice{use: -1, open: -1, barred: barred || r.had > 0}
 	}
 	best, how, open := r.best, r.how, -1
-	if how == placeSlot && r.idle >= 0 && w.mayOpen && cs[best].mayGrow() {
+	if how == placeSlot && r.idle >= 0 && w.mayOpen && cs[best].mayGrow(w.now) {
 		// It gets by on slots, where others have connections to spare: without one
 		// more its messages would take longer, and its share be smaller.
 		open = best
@@ -143,6 +149,22 @@ func pick(cs []candidate, w *want) choice {
 	}
 	r.settle(cs, best)
 	return choice{use: best, how: how, open: open}
+}
+
+// compare compares how long relays take, for Transactional. Under Bulk, which keeps all
+// of them busy, the shares are those of the weights.
+func compare(cs []candidate, w *want) {
+	fastest := time.Duration(math.MaxInt64)
+	if w.lane == Transactional {
+		for i := range cs {
+			if cost := cs[i].pace.now(w.now); cost > 0 && cs[i].usable(w.now) {
+				fastest = min(fastest, cost)
+			}
+		}
+	}
+	for i := range cs {
+		cs[i].slow = slowness(cs[i].pace.now(w.now), fastest)
+	}
 }
 
 // A race is the comparison of the relays of one tier.
@@ -238,7 +260,7 @@ func (c *candidate) placement(w *want) placement {
 	if c.ramp > 0 && c.inFlight+c.dialing >= c.ramp {
 		return placeNone
 	}
-	canOpen := w.mayOpen && c.conns < c.limit
+	canOpen := w.mayOpen && c.conns < c.limit && c.crowd.mayOpen(w.now, c.conns-c.dialing, c.dialing)
 	if w.lane == Bulk {
 		room := c.bulkConns < c.bulkLimit
 		switch {
@@ -269,15 +291,22 @@ func (c *candidate) placement(w *want) placement {
 
 // mayGrow says whether a connection more would be within the limits, and none
 // is being opened.
-func (c *candidate) mayGrow() bool {
-	return c.dialing == 0 && c.ramp == 0 && c.conns < c.limit && c.bulkConns < c.bulkLimit
+func (c *candidate) mayGrow(now time.Time) bool {
+	return c.dialing == 0 && c.ramp == 0 && c.conns < c.limit && c.bulkConns < c.bulkLimit && c.crowd.mayOpen(now, c.conns, 0)
 }
 
 // before orders by load for the weight; equals by credit.
 func (c *candidate) before(d *candidate) bool {
-	a, b := (c.inFlight+c.dialing)*d.weight, (d.inFlight+d.dialing)*c.weight
+	a, b := c.load()*d.weight, d.load()*c.weight
 	if a != b {
 		return a < b
 	}
-	return c.credit+c.weight > d.credit+d.weight
+	if a, b = c.credit+c.weight, d.credit+d.weight; a != b {
+		return a > b
+	}
+	return c.lot > d.lot
 }
+
+// load is how many entries it has or will have, and what they take of its time: those
+// of a slow relay, and the one that would be put there, count so many times.
+func (c *candidate) load() int { return (c.inFlight+c.dialing+1)*max(1, c.slow) - 1 }

@@ -27,6 +27,7 @@ type pool struct {
 	asked    time.Time // when it was begun
 	late     bool      // it was begun for a message that came after the answer had expired
 	expires  time.Time // when to look up again; zero: never
+	ahead    time.Time // the same while a connection is open: at a moment of this client's own
 	fresh    time.Time // until when the last answer that was not stale held; zero: for ever
 	failed   int       // lookups in a row
 	err      error     // of the last lookup
@@ -124,14 +125,24 @@ func (p *pool) misfit() *Error {
 	return last
 }
 
-// wakeAt returns when a relay that is out or cooling down may be tried again;
-// zero if none is.
+// open is how many connections are open to its relays.
+func (p *pool) open() (n int) {
+	for i := range p.candidates {
+		n += p.candidates[i].conns - p.candidates[i].dialing
+	}
+	return n
+}
+
+// wakeAt returns when a relay that is out or cooling down may be tried again, or
+// one that is crowded be asked for a connection; zero if none is.
 func (p *pool) wakeAt(now time.Time) time.Time {
 	var at time.Time
 	for i := range p.candidates {
 		k := &p.candidates[i]
-		if k.weight > 0 && now.Before(k.notBefore) && (at.IsZero() || k.notBefore.Before(at)) {
-			at = k.notBefore
+		for _, t := range [2]time.Time{k.notBefore, k.crowd.openAt} {
+			if k.weight > 0 && now.Before(t) && (at.IsZero() || t.Before(at)) {
+				at = t
+			}
 		}
 	}
 	return at
@@ -176,7 +187,7 @@ func (c *Client) update(p *pool, found Relays) {
 			r = &relay{pool: p, at: len(p.relays), name: key.name, port: key.port, gone: true}
 			named[key] = r
 			p.relays = append(p.relays, r)
-			k := candidate{id: c.relayIDs}
+			k := candidate{id: c.relayIDs, lot: c.draw()}
 			if c.cfg.Auth != nil {
 				k.ramp = 1 // one connection tries the credential
 			}
@@ -229,8 +240,8 @@ func (c *Client) applyWeights(p *pool) {
 		}
 		r, limits := p.relays[i], &c.cfg.Limits
 		k.limit = max(1, (limits.Connections*k.weight+most-1)/most)
-		if r.learned > 0 {
-			k.limit = min(k.limit, r.learned)
+		if k.crowd.limit > 0 {
+			k.limit = min(k.limit, k.crowd.limit)
 		}
 		k.bulkLimit = max(1, ((limits.Connections-limits.Reserved)*k.weight+most-1)/most)
 		if r.window > 0 {

@@ -20,9 +20,8 @@ type relay struct {
 	lockStepUntil time.Time
 
 	misfit      error         // why no connection to it can work until somebody changes something
-	learned     int           // connections it lets us have, as it said by a 421; zero: no limit learned
 	window      float64       // connections that Bulk may have, by its replies; zero: all
-	eased       time.Time     // when learned or window last changed
+	eased       time.Time     // when window last changed
 	extensions  []string      // of its last EHLO
 	conns       []*conn       // all of them
 	lastErr     *Error        // why it last failed

@@ -39,20 +39,13 @@ func (r *relay) tighten(now time.Time) bool {
 
 func (r *relay) ease(now time.Time) bool {
 	const clean = 5 * time.Second
-	if r.window == 0 && r.learned == 0 || now.Sub(r.eased) < clean {
+	if r.window == 0 || now.Sub(r.eased) < clean {
 		return false
 	}
 	r.eased = now
 	const surely = 1 << 10
-	if r.window > 0 {
-		if r.window++; r.window > surely {
-			r.window = 0
-		}
-	}
-	if r.learned > 0 {
-		if r.learned++; r.learned > surely {
-			r.learned = 0
-		}
+	if r.window++; r.window > surely {
+		r.window = 0
 	}
 	return true
 }

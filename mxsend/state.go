@@ -35,7 +35,8 @@ type Client struct {
 	unknownWeights map[string]bool // hosts of Config.Weights that the log was told of
 	lanes          [2]*lane        // Transactional, Bulk
 	relayIDs       int
-	live           int // entries between submission and outcome
+	draw           func() uint32 // a lot, for a new relay
+	live           int           // entries between submission and outcome
 	closed         bool
 	drained        chan struct{} // closed when closed and live is zero for the first time
 	isDrained      bool
@@ -88,6 +89,9 @@ type conn struct {
 	extensions smtpwire.Extensions
 	secured    bool
 	born       time.Time
+	greeted    time.Duration        // how long the greeting took
+	entered    time.Time            // when it was put into service
+	luck       float64              // in [0, 1): what tells its age from that of others
 	session    *smtpsession.Session // has a lock of its own, which comes before Client.mu
 
 	// Client.mu guards these.

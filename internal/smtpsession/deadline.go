@@ -41,6 +41,10 @@ func (s *Session) dueAt(t *Transaction) time.Time {
 	return t.since.Add(t.mail.Patience)
 }
 
+// KeepUntil has the owner Retire a session that has nothing on it at a time, or once it
+// was idle for so long.
+func (s *Session) KeepUntil(at time.Time, idle time.Duration) { s.retireAt, s.idle = at, idle }
+
 // arm has somebody act for the session at a time. The timer itself is only touched
 // where it would ring too late: a session under load sets it about once a minute.
 func (s *Session) arm(at time.Time) {

@@ -22,7 +22,8 @@ type Owner interface {
 	// Opened puts the session into service; false: it is to be left at once.
 	Opened() bool
 	// Turn is asked before anything is written. heard says that the relay spoke since.
-	// It may Begin transactions, or end them: Withdraw, Disown, DropEnvelope.
+	// It may Begin transactions, or end them: Withdraw, Disown, DropEnvelope. It says by
+	// KeepUntil for how long the session is kept with nothing on it.
 	Turn(heard bool, now time.Time) Decision
 	// Answered takes in the content slot's transaction, which was answered to its end.
 	// What follows it moves up. An error ends the connection with the transaction on it.
@@ -62,8 +63,6 @@ type Config struct {
 	Replies    *smtpwire.ReplyReader
 	Extensions *smtpwire.Extensions
 	Opened     time.Time     // when the connection was
-	RetireAt   time.Time     // when it is old enough to be left
-	Idle       time.Duration // after which it is left
 	FinalDot   time.Duration // how long the reply to the final dot may take
 }
 
@@ -78,8 +77,6 @@ type Session struct {
 	nc, raw    net.Conn
 	extensions *smtpwire.Extensions
 	opened     time.Time
-	retireAt   time.Time
-	idle       time.Duration
 	finalDot   time.Duration
 
 	// The reader's alone: but for its Partial, nobody else needs it.
@@ -102,10 +99,12 @@ type Session struct {
 	partial   bool      // the beginning of a reply was read, and not yet its end
 	ending    error     // why nothing more is written; the reader reads on to the end
 	ended     bool
-	closing   bool      // to be closed when mu is released
-	calls     []func()  // to be made when mu is released
-	telling   bool      // somebody makes them
-	idleSince time.Time // when it last became idle
+	closing   bool          // to be closed when mu is released
+	calls     []func()      // to be made when mu is released
+	telling   bool          // somebody makes them
+	idleSince time.Time     // when it last became idle
+	retireAt  time.Time     // when it is old enough to be left, by the last turn
+	idle      time.Duration // after which it is left
 
 	cancelled atomic.Bool // what is in the content slot is
 
@@ -130,7 +129,7 @@ func (m ioMutex) Unlock() { <-m }
 func New(cfg Config) *Session {
 	s := &Session{
 		owner: cfg.Owner, nc: cfg.Conn, raw: cfg.Raw, replies: cfg.Replies, extensions: cfg.Extensions,
-		opened: cfg.Opened, retireAt: cfg.RetireAt, idle: cfg.Idle, finalDot: cfg.FinalDot,
+		opened: cfg.Opened, finalDot: cfg.FinalDot,
 		mu: make(ioMutex, 1), lockStep: !cfg.Extensions.Pipelining,
 	}
 	s.content, s.envelope = &s.slots[0], &s.slots[1]

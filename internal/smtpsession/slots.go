@@ -15,10 +15,10 @@ func (s *Session) Envelope() *Transaction { return s.envelope }
 const maxBeforeEnvelope = WriteChunk
 
 // TakesEnvelope says whether the envelope slot may be filled now.
-func (s *Session) TakesEnvelope(now time.Time) bool {
+func (s *Session) TakesEnvelope() bool {
 	t := s.content
 	return t.Wanted() && t.granted && !t.over && !s.envelope.busy && !s.parted && !s.lockStep &&
-		t.size() <= maxBeforeEnvelope && now.Before(s.retireAt)
+		t.size() <= maxBeforeEnvelope
 }
 
 // Begin begins a transaction with m in the content slot or, where that is taken, in the
