@@ -136,12 +136,13 @@ func (w *crowd) ease(now time.Time) bool {
 
 // mayOpen says whether a connection more may be tried, where so many are open and so
 // many being opened: one at a time where the relay is crowded, or nothing is known of
-// it; else at most as many as it greeted already.
+// it; else at most one more than it greeted already, so that relays that are reached at
+// about the same time share what waits for them.
 func (w *crowd) mayOpen(now time.Time, open, opening int) bool {
 	if now.Before(w.openAt) {
 		return false
 	}
-	return opening == 0 || open > 0 && !w.crowded(now)
+	return opening == 0 || opening <= open && !w.crowded(now)
 }
 
 // retireAt is when a connection that was put into service at a time is given back: at its age,
