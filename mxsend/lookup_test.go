@@ -82,7 +82,7 @@ func (l *testLog) lines(text string) (found []string) {
 
 var errServers = errors.New("SERVFAIL")
 
-func TestLookup(t *testing.T) {
+func TestFaultsLookup(t *testing.T) {
 	type resolver func(rs []*testRelay) func(ctx context.Context, n int) (Relays, error)
 	var log *testLog
 	var res *scriptedResolver
