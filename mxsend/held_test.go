@@ -148,12 +148,17 @@ func TestNotHeld(t *testing.T) {
 
 // Unless told otherwise a Client logs to slog.Default().
 func TestLogsByDefault(t *testing.T) {
-	var text bytes.Buffer
 	old := slog.Default()
 	defer slog.SetDefault(old)
-	slog.SetDefault(slog.New(slog.NewTextHandler(lockedBuffer{&text, new(sync.Mutex)}, nil)))
 	for _, silent := range []bool{false, true} {
-		text.Reset()
+		var text bytes.Buffer
+		var mu sync.Mutex
+		slog.SetDefault(slog.New(slog.NewTextHandler(lockedBuffer{&text, &mu}, nil)))
+		logged := func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return strings.Contains(text.String(), "connection to relay failed")
+		}
 		cfg := Config{
 			Resolver: StaticRelays(Host{Name: "p1.relays.test", Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.1")}}),
 			Dial:     func(context.Context, string, string) (net.Conn, error) { return nil, errTest },
@@ -172,8 +177,12 @@ func TestLogsByDefault(t *testing.T) {
 			t.Error("no error")
 		}
 		_ = c.Close()
-		if logged := strings.Contains(text.String(), "connection to relay failed"); logged == silent {
-			t.Errorf("silent: %v, log: %s", silent, &text)
+		// Close does not wait for a call of the Logger that is under way.
+		for end := time.Now().Add(5 * time.Second); !silent && !logged() && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		if logged() == silent {
+			t.Errorf("silent: %v", silent)
 		}
 	}
 }
