@@ -47,6 +47,7 @@ func TestCrowdMayOpen(t *testing.T) {
 		{crowd{}, 0, 1, false},
 		{crowd{}, 3, 2, true},
 		{crowd{}, 3, 3, true},
+		{crowd{}, 3, 4, false}, // more would all go to the relay that greeted first
 		{crowded, 3, 0, true},
 		{crowded, 3, 1, false},
 		{crowd{openAt: pickNow.Add(1)}, 3, 0, false},
